@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import { decodeBase64 } from '../kernel/base64.ts';
+import { parseCanonical } from '../kernel/canonical-json.ts';
+import { ok, refuse, type JsonObject, type Result } from '../kernel/refusal.ts';
+import type { Check } from '../kernel/shape.ts';
+import { namespaces, type Envelope, type StatementType } from '../kernel/statements.ts';
+import { parseSshSignature, verifySshSignature, type VerifiedSignature } from '../crypto/sshsig.ts';
+import type { KeyLevel } from '../policy/compiled.ts';
+import { activeKey, activeMachine, activePerson, type Roster } from './roster.ts';
+
+/** Who signed, with which key, and how well that key was held: all of it derived here, never claimed. */
+export type Signed<S> = {
+  readonly statement: S;
+  readonly text: string;
+  readonly principal: string;
+  readonly key: string;
+  readonly level: KeyLevel;
+  /** Signed outside any page that our server sends: a command line, or an origin that others operate. */
+  readonly independent: boolean;
+};
+
+type SpeakerStatement = { readonly type: string; readonly ledger: string; readonly tenant: string; readonly by: string };
+export type LedgerIdentity = { readonly ledger: string; readonly tenant: string };
+
+/**
+ * Parses a statement once, strictly, and finds out who signed it (SPEC S1–S4): the namespace of its type, this very
+ * ledger and tenant, and an active rostered key whose holder is the principal that the statement says it is by.
+ */
+export const authenticate = <S extends SpeakerStatement>(
+  roster: Roster,
+  identity: LedgerIdentity,
+  envelope: Envelope,
+  check: Check<S>,
+): Result<Signed<S>> => {
+  const parsed = parseCanonical(envelope.statement, { maxBytes: 49152 });
+  if (!parsed.ok) return parsed;
+  const checked = check(parsed.value as JsonObject, '');
+  if (!checked.ok) return checked;
+  const statement = checked.value;
+  if (statement.ledger !== identity.ledger || statement.tenant !== identity.tenant)
+    return refuse('statement-elsewhere', 'S1', `the statement is for ledger \`${statement.ledger}\`, tenant \`${statement.tenant}\``, { ...identity }, 'sign a statement for this ledger and tenant');
+  const verified = verifyEnvelope(envelope, namespaces[statement.type as StatementType]);
+  if (!verified.ok) return verified;
+  const print = verified.value.key.fingerprint;
+  const record = activeKey(roster, print);
+  if (record === undefined)
+    return refuse('key-unknown', 'S3', `key \`${print}\` is not an active key of the roster`, { key: print }, 'sign with an enrolled key, or enrol this one by a roster change');
+  if (record.holder !== statement.by)
+    return refuse('key-of-another', 'S4', `key \`${print}\` belongs to \`${record.holder}\`, the statement says \`${statement.by}\``, { key: print, holder: record.holder, by: statement.by });
+  const origin = checkOrigin(roster, verified.value);
+  if (!origin.ok) return origin;
+  const [kind, id] = [record.holder.slice(0, record.holder.indexOf(':')), record.holder.slice(record.holder.indexOf(':') + 1)];
+  if ((kind === 'person' ? activePerson(roster, id) : activeMachine(roster, id)) === undefined)
+    return refuse('principal-suspended', 'S4', `\`${record.holder}\` is not active in the roster`, { principal: record.holder });
+  return ok({
+    statement,
+    text: envelope.statement,
+    principal: record.holder,
+    key: print,
+    level: levelOf(record.level, verified.value),
+    independent: origin.value,
+  });
+};
+
+/** Checks the signature alone: bytes, namespace, key; says nothing about who may have that key. */
+export const verifyEnvelope = (envelope: Envelope, namespace: string): Result<VerifiedSignature> => {
+  const blob = decodeBase64(envelope.signature);
+  if (!blob.ok) return blob;
+  const signature = parseSshSignature(blob.value);
+  if (!signature.ok) return signature;
+  return verifySshSignature({ signature: signature.value, message: envelope.statement, namespace });
+};
+
+// The roster's level is a ceiling; presence and verification must show in this signature's own flags (T8).
+const levelOf = (enrolled: KeyLevel, verified: VerifiedSignature): KeyLevel =>
+  verified.presence && verified.verification ? enrolled : 'own-key';
+
+/** Refuses a passkey assertion from an origin the roster does not list, or made inside another site's frame (T8). */
+const checkOrigin = (roster: Roster, { webauthn }: VerifiedSignature): Result<boolean> => {
+  if (webauthn === null) return ok(true);
+  const record = roster.records.get(`origin/${webauthn.origin}`);
+  if (record === undefined || webauthn.crossOrigin || webauthn.topOrigin !== null)
+    return refuse('webauthn-origin', 'S5', `a passkey signature from \`${webauthn.origin}\` is not accepted`, { origin: webauthn.origin, cross_origin: webauthn.crossOrigin }, 'sign on an origin that the roster lists, in a top-level page');
+  return ok(record['independent'] === true);
+};
