@@ -3,6 +3,7 @@ import type { Instant } from '../kernel/instant.ts';
 import type { RequestStatement } from '../kernel/statements.ts';
 import type { KeyLevel } from '../policy/compiled.ts';
 import type { ChangeDocument } from './change-document.ts';
+import type { Signed } from '../roster/authenticate.ts';
 import type { Submission } from './submission.ts';
 
 export type CastVote = {
@@ -19,7 +20,8 @@ export type CastVote = {
   readonly leaf: string;
 };
 
-export type FilledSeat = { readonly seat: string; readonly person: string; readonly vote: string };
+/** A seat and the vote that fills it, by the ledger index of the entry that holds the vote. */
+export type FilledSeat = { readonly seat: string; readonly person: string; readonly index: number };
 
 /** `pending → met → permitted → consumed → finished`, or one of the ends; no end is ever left (INV6). */
 export type RequestStatus =
@@ -52,7 +54,7 @@ export type Permit = {
   readonly consume: 'online' | 'offline';
   /** How many distinct persons fill seats; the requester is not among them. */
   readonly persons: number;
-  readonly seats: readonly FilledSeat[];
+  readonly seats: readonly { readonly seat: string; readonly person: string; readonly vote: string }[];
   readonly gate_met_at: Instant;
   readonly issued_at: Instant;
   readonly expires_at: Instant;
@@ -65,8 +67,8 @@ export type Permit = {
 export type RequestState = {
   readonly id: string;
   readonly status: RequestStatus;
-  readonly statement: RequestStatement;
   readonly submission: Submission;
+  readonly requester: Signed<RequestStatement>;
   readonly change: ChangeDocument;
   readonly digest: string;
   readonly votes: readonly CastVote[];

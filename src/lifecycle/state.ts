@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Instant } from '../kernel/instant.ts';
+import { emptyMap, type PersistentMap } from '../kernel/persistent-map.ts';
+import { emptyEdge, type Edge } from '../ledger/merkle.ts';
+import type { CompiledPolicy } from '../policy/compiled.ts';
+import type { RequestState } from '../request/request-state.ts';
+import type { Debt } from '../review/debt.ts';
+import { emptyRoster, type Roster } from '../roster/roster.ts';
+
+/** Which ledger this is; null before genesis, when nothing else is possible. */
+export type Identity = {
+  readonly ledger: string;
+  readonly tenant: string;
+  readonly origin: string;
+  readonly trial: boolean;
+};
+
+/** Everything the ledger says, folded. Immutable: a batch that fails leaves the old state as it was. */
+export type State = {
+  readonly identity: Identity | null;
+  readonly edge: Edge;
+  /** Tree root by size, for the newest sizes: what a vote's `seen` is held against. */
+  readonly roots: PersistentMap<string>;
+  readonly roster: Roster;
+  readonly policy: CompiledPolicy | null;
+  /** Number of the policy in force; only grows (C15). */
+  readonly policyVersion: number;
+  /** Leaf hash of the newest genesis, roster or policy entry. */
+  readonly governance: string;
+  readonly requests: PersistentMap<RequestState>;
+  /** Ids of requests that time may still change. */
+  readonly open: PersistentMap<true>;
+  /** Permit id to request id. */
+  readonly permits: PersistentMap<string>;
+  readonly debts: PersistentMap<Debt>;
+  /** Digests of request statements that were used (G6). */
+  readonly used: PersistentMap<true>;
+  readonly refusals: PersistentMap<{ readonly hour: string; readonly count: number }>;
+};
+
+export const rootsKept = 4096;
+
+export const initialState: State = {
+  identity: null,
+  edge: emptyEdge,
+  roots: emptyMap<string>(),
+  roster: emptyRoster,
+  policy: null,
+  policyVersion: 0,
+  governance: '',
+  requests: emptyMap<RequestState>(),
+  open: emptyMap<true>(),
+  permits: emptyMap<string>(),
+  debts: emptyMap<Debt>(),
+  used: emptyMap<true>(),
+  refusals: emptyMap<{ readonly hour: string; readonly count: number }>(),
+};
+
+/** Whether an emergency's review is still owed. */
+export const emergencyDebtOpen = (state: State): boolean => [...state.debts.values()].some((debt) => debt.emergency);
+
+/** The hour an instant lies in, `2026-11-23T14`. */
+export const hourOf = (time: Instant): string => time.slice(0, 13);

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { KeyLevel } from '../policy/compiled.ts';
+import type { PolicyRosterFacts } from '../policy/soundness.ts';
+import type { KeyRecord } from './records.ts';
+import { activeMachine, activePerson, membersOf, type Roster } from './roster.ts';
+
+/** What the soundness of a policy depends on in a roster: active people, their keys' levels, their attributes. */
+export const policyFactsOf = (roster: Roster): PolicyRosterFacts => {
+  const levels = new Map<string, KeyLevel[]>();
+  for (const [key, value] of roster.records) {
+    const record = value as unknown as KeyRecord;
+    if (!key.startsWith('key/') || record.status !== 'active' || !record.holder.startsWith('person:')) continue;
+    const person = record.holder.slice('person:'.length);
+    levels.set(person, [...(levels.get(person) ?? []), record.level]);
+  }
+  return {
+    groupMembers: (id) => (roster.records.has(`group/${id}`) ? membersOf(roster, `group:${id}`) : undefined),
+    hasMachine: (name) => activeMachine(roster, name) !== undefined,
+    accountableFor: (name) => activeMachine(roster, name)?.accountable,
+    hasPerson: (id) => activePerson(roster, id) !== undefined,
+    keyLevelsOf: (person) => levels.get(person) ?? [],
+    attributesOf: (person) => activePerson(roster, person)?.attributes ?? {},
+    independentOrigins: [...roster.records].some(([key, value]) => key.startsWith('origin/') && value['independent'] === true),
+  };
+};
