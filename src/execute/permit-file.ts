@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import { parseCanonical } from '../kernel/canonical-json.ts';
+import type { Result } from '../kernel/refusal.ts';
+import { listOf, literal, matching, recordOf, shape, text, type Checked } from '../kernel/shape.ts';
+
+const entryText = text(61440);
+/** A `c2sp.org/tlog-proof@v1` text: index, inclusion path, and the signed checkpoint it leads to. */
+const proofText = text(16384);
+const blobs = recordOf(/^sha256:[0-9a-f]{64}$/, matching(/^[A-Za-z0-9+/=]*$/, 'base64'), 256);
+
+/**
+ * The permit as it travels (FORMATS §6): the entry that issued it with its proof, and every entry and blob it rests
+ * on. Only the first is proven by the tree; the others are bound to it by their leaf hashes.
+ */
+export const permitFile = shape({
+  type: literal('countersign.dev/permit-file/v0'),
+  entry: entryText,
+  proof: proofText,
+  /** Genesis, the governance entries with what those rest on, the request's submission and revisions, the counted votes. */
+  entries: listOf(entryText, 4096),
+  blobs,
+});
+export type PermitFile = Checked<typeof permitFile>;
+
+/** One later entry of the same ledger with its own proof: a consumption, a result, a review. */
+export const provenEntry = shape({ entry: entryText, proof: proofText });
+export type ProvenEntry = Checked<typeof provenEntry>;
+
+/** A permit and what became of it, for whoever looks at it afterwards without the server. */
+export const evidenceBundle = shape({
+  type: literal('countersign.dev/evidence/v0'),
+  permit: permitFile,
+  later: listOf(provenEntry, 64),
+});
+export type EvidenceBundle = Checked<typeof evidenceBundle>;
+
+export const maxFileBytes = 32 * 1024 * 1024;
+
+export const parsePermitFile = (bytes: string | Uint8Array): Result<PermitFile> => {
+  const parsed = parseCanonical(bytes, { maxBytes: maxFileBytes });
+  return parsed.ok ? permitFile(parsed.value, '') : parsed;
+};
+
+export const parseEvidenceBundle = (bytes: string | Uint8Array): Result<EvidenceBundle> => {
+  const parsed = parseCanonical(bytes, { maxBytes: maxFileBytes });
+  return parsed.ok ? evidenceBundle(parsed.value, '') : parsed;
+};
