@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+import { emptyTreeHash, nodeHash } from '../crypto/tree-hash.ts';
+import { ok, refuse, type Result } from '../kernel/refusal.ts';
+
+/** The hash of the complete subtree that starts at leaf `index * 2^level` and has `2^level` leaves. */
+export type HashAt = (level: number, index: number) => string;
+
+const hashForm = /^[0-9a-f]{64}$/;
+const maxProof = 64;
+
+// Largest power of two below `size` (RFC 6962 section 2.1), for size > 1.
+const split = (size: number): number => {
+  let half = 1;
+  while (half * 2 < size) half *= 2;
+  return half;
+};
+
+// Root of the leaves `start` to `start + size`; `start` is a multiple of a power of two that is at least `size`.
+const rangeRoot = (start: number, size: number, hashAt: HashAt): string => {
+  const half = size === 1 ? 0 : split(size);
+  if (size === 1 || half * 2 === size) return hashAt(Math.log2(size), start / size);
+  return nodeHash(rangeRoot(start, half, hashAt), rangeRoot(start + half, size - half, hashAt));
+};
+
+/** PATH(index, tree) of RFC 6962 section 2.1.1, from the leaf upwards. */
+export const inclusionProof = (size: number, index: number, hashAt: HashAt): readonly string[] => {
+  const path = (start: number, width: number): string[] => {
+    if (width === 1) return [];
+    const half = split(width);
+    return index < start + half
+      ? [...path(start, half), rangeRoot(start + half, width - half, hashAt)]
+      : [...path(start + half, width - half), rangeRoot(start, half, hashAt)];
+  };
+  return path(0, size);
+};
+
+/** PROOF(from, tree) of RFC 6962 section 2.1.2. Empty when the sizes are equal or `from` is zero. */
+export const consistencyProof = (from: number, to: number, hashAt: HashAt): readonly string[] => {
+  const sub = (start: number, width: number, whole: boolean): string[] => {
+    const left = from - start;
+    if (left === width) return whole ? [] : [rangeRoot(start, width, hashAt)];
+    const half = split(width);
+    return left <= half
+      ? [...sub(start, half, whole), rangeRoot(start + half, width - half, hashAt)]
+      : [...sub(start + half, width - half, false), rangeRoot(start, half, hashAt)];
+  };
+  return from === 0 || from === to ? [] : sub(0, to, true);
+};
+
+const invalid = (why: string) =>
+  refuse(
+    'proof-invalid',
+    'L3',
+    `the proof does not hold: ${why}`,
+    {},
+    'the ledger shows another history here; compare checkpoints with other people',
+  );
+
+const wellFormed = (hashes: readonly string[]): boolean =>
+  hashes.length <= maxProof && hashes.every((hash) => hashForm.test(hash));
+const isSize = (size: number): boolean => Number.isSafeInteger(size) && size >= 0;
+
+export type InclusionClaim = {
+  readonly leafHash: string;
+  readonly index: number;
+  readonly size: number;
+  readonly proof: readonly string[];
+  readonly root: string;
+};
+
+/** RFC 9162 section 2.1.3.2. Every input may come from an attacker; it never throws. */
+export const verifyInclusion = ({ leafHash, index, size, proof, root }: InclusionClaim): Result<null> => {
+  if (!isSize(size) || !isSize(index) || index >= size) return invalid(`index ${index} is not in a tree of ${size}`);
+  if (!wellFormed([leafHash, root]) || !wellFormed(proof)) return invalid('a hash is malformed');
+  let node = BigInt(index);
+  let last = BigInt(size - 1);
+  let hash = leafHash;
+  for (const sibling of proof) {
+    if (last === 0n) return invalid('it is too long');
+    if ((node & 1n) === 1n || node === last) {
+      hash = nodeHash(sibling, hash);
+      while ((node & 1n) === 0n && node !== 0n) {
+        node >>= 1n;
+        last >>= 1n;
+      }
+    } else hash = nodeHash(hash, sibling);
+    node >>= 1n;
+    last >>= 1n;
+  }
+  if (last !== 0n) return invalid('it is too short');
+  return hash === root ? ok(null) : invalid('it leads to another root');
+};
+
+export type ConsistencyClaim = {
+  readonly fromSize: number;
+  readonly fromRoot: string;
+  readonly toSize: number;
+  readonly toRoot: string;
+  readonly proof: readonly string[];
+};
+
+/** RFC 9162 section 2.1.4.2: the larger tree holds the smaller one unchanged. */
+export const verifyConsistency = ({ fromSize, fromRoot, toSize, toRoot, proof }: ConsistencyClaim): Result<null> => {
+  if (!isSize(fromSize) || !isSize(toSize) || fromSize > toSize)
+    return invalid(`${fromSize} does not come before ${toSize}`);
+  if (!wellFormed([fromRoot, toRoot]) || !wellFormed(proof)) return invalid('a hash is malformed');
+  if (fromSize === toSize)
+    return proof.length === 0 && fromRoot === toRoot ? ok(null) : invalid('two roots of one size');
+  if (fromSize === 0)
+    return proof.length === 0 && fromRoot === emptyTreeHash ? ok(null) : invalid('the empty tree needs no proof');
+  if (proof.length === 0) return invalid('it is empty');
+  let node = BigInt(fromSize - 1);
+  let last = BigInt(toSize - 1);
+  while ((node & 1n) === 1n) {
+    node >>= 1n;
+    last >>= 1n;
+  }
+  const [first = '', ...rest] = node === 0n ? [fromRoot, ...proof] : proof;
+  let before = first;
+  let after = first;
+  for (const hash of rest) {
+    if (last === 0n) return invalid('it is too long');
+    if ((node & 1n) === 1n || node === last) {
+      before = nodeHash(hash, before);
+      after = nodeHash(hash, after);
+      while ((node & 1n) === 0n && node !== 0n) {
+        node >>= 1n;
+        last >>= 1n;
+      }
+    } else after = nodeHash(after, hash);
+    node >>= 1n;
+    last >>= 1n;
+  }
+  if (last !== 0n) return invalid('it is too short');
+  return before === fromRoot && after === toRoot ? ok(null) : invalid('it leads to other roots');
+};
