@@ -18,6 +18,7 @@ export const refusalCodes = [
   'signature-namespace',
   'key-malformed',
   'key-type-unsupported',
+  'key-encrypted',
   'note-malformed',
   'note-unsigned',
   // ledger and its stores

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash, hash, sign, verify } from 'node:crypto';
+import { decodeBase64, encodeBase64 } from '../kernel/base64.ts';
+import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import type { PrivateKey } from './openssh-private-key.ts';
+import { parseSshKeyBlob, type SshPublicKey } from './ssh-key.ts';
+import { WireError, WireReader, wireMpint, wireString, wireUint32 } from './ssh-wire.ts';
+import { readWebauthn, type WebauthnContext } from './webauthn-signature.ts';
+
+/**
+ * A signature as `ssh-keygen -Y sign` writes it (openssh PROTOCOL.sshsig):
+ *
+ *     "SSHSIG" || uint32 version=1 || string publickey || string namespace || string reserved ||
+ *     string hash_algorithm || string signature
+ */
+export type SshSignature = {
+  readonly key: SshPublicKey;
+  readonly namespace: string;
+  readonly reserved: Uint8Array;
+  readonly hashAlgorithm: 'sha256' | 'sha512';
+  readonly format: string;
+  /** What follows the format inside the signature string: the raw signature, then flags and counter of a security key. */
+  readonly body: Uint8Array;
+};
+
+export type VerifiedSignature = {
+  readonly key: SshPublicKey;
+  /** Somebody touched the key (flag UP), as the signed flags say; false for a plain key file. */
+  readonly presence: boolean;
+  /** The key checked who it was, by PIN or finger (flag UV). */
+  readonly verification: boolean;
+  readonly webauthn: WebauthnContext | null;
+};
+
+const magic = Buffer.from('SSHSIG');
+const maxSignatureBytes = 16_384;
+
+const malformed = (why: string): Refused =>
+  refuse('signature-malformed', 'S2', `the signature is malformed: ${why}`, {}, 'sign with `ssh-keygen -Y sign`');
+const invalid = (why: string): Refused =>
+  refuse('signature-invalid', 'S2', `the signature does not hold: ${why}`, {}, 'sign the exact bytes again, with the right key');
+
+export const parseSshSignature = (blob: Uint8Array): Result<SshSignature> => {
+  if (blob.length > maxSignatureBytes) return malformed(`it has ${blob.length} bytes`);
+  try {
+    const reader = new WireReader(blob);
+    if (!reader.take(6).equals(magic) || reader.uint32() !== 1) return malformed('it does not start with SSHSIG, version 1');
+    const key = parseSshKeyBlob(reader.string());
+    if (!key.ok) return key;
+    const namespace = reader.text();
+    const reserved = reader.string();
+    const hashAlgorithm = reader.text();
+    const inner = new WireReader(reader.string());
+    reader.end();
+    if (hashAlgorithm !== 'sha256' && hashAlgorithm !== 'sha512') return malformed(`hash \`${hashAlgorithm.slice(0, 20)}\` is neither sha256 nor sha512`);
+    if (namespace === '' || reserved.length > 0) return malformed('the namespace is empty or the reserved field is not');
+    return ok({ key: key.value, namespace, reserved, hashAlgorithm, format: inner.text(), body: inner.rest() });
+  } catch (error) {
+    if (error instanceof WireError) return malformed(error.message);
+    throw error;
+  }
+};
+
+const armorBegin = '-----BEGIN SSH SIGNATURE-----';
+const armorEnd = '-----END SSH SIGNATURE-----';
+
+/** The raw blob inside the armor that `ssh-keygen` writes. */
+export const dearmorSignature = (text: string): Result<Uint8Array> => {
+  const lines = text.replaceAll('\r\n', '\n').trim().split('\n');
+  if (text.length > 2 * maxSignatureBytes || lines[0] !== armorBegin || lines.at(-1) !== armorEnd)
+    return malformed(`it does not stand between \`${armorBegin}\` and \`${armorEnd}\``);
+  return decodeBase64(lines.slice(1, -1).join(''));
+};
+
+export const parseArmoredSignature = (text: string): Result<SshSignature> => {
+  const blob = dearmorSignature(text);
+  return blob.ok ? parseSshSignature(blob.value) : blob;
+};
+
+export const formatArmoredSignature = (blob: Uint8Array): string =>
+  `${armorBegin}\n${encodeBase64(blob).replace(/.{70}(?=.)/g, '$&\n')}\n${armorEnd}\n`;
+
+/** What the key really signs: the namespace and the digest of the message, never the message itself. */
+export const signedData = (namespace: string, hashAlgorithm: 'sha256' | 'sha512', message: string | Uint8Array): Buffer =>
+  Buffer.concat([magic, wireString(namespace), wireString(''), wireString(hashAlgorithm), wireString(createHash(hashAlgorithm).update(message).digest())]);
+
+type Claim = { readonly signature: SshSignature; readonly message: string | Uint8Array; readonly namespace: string };
+
+// Deciding, folding and building a page look at the same signature; its answer never changes.
+const remembered = new Map<string, Result<VerifiedSignature>>();
+const maxRemembered = 20_000;
+
+/** Verifies a parsed signature over a message in one namespace (SPEC S2). Says whose key it is, not who may use it. */
+export const verifySshSignature = (claim: Claim): Result<VerifiedSignature> => {
+  const { signature, message, namespace } = claim;
+  if (signature.namespace !== namespace)
+    return refuse('signature-namespace', 'S2', `the signature was made for \`${signature.namespace}\`, not for \`${namespace}\``, { namespace: signature.namespace, wanted: namespace }, `sign with \`-n ${namespace}\``);
+  const data = signedData(namespace, signature.hashAlgorithm, message);
+  const name = hash('sha256', Buffer.concat([wireString(signature.key.blob), wireString(signature.format), wireString(signature.body), data]), 'base64');
+  const known = remembered.get(name);
+  if (known !== undefined) return known;
+  const result = verifyData(signature, data);
+  if (remembered.size >= maxRemembered) remembered.delete(remembered.keys().next().value ?? '');
+  remembered.set(name, result);
+  return result;
+};
+
+const verifyData = (signature: SshSignature, data: Buffer): Result<VerifiedSignature> => {
+  try {
+    return isSecurityKey(signature.key) ? verifySecurityKey(signature, data) : verifyPlain(signature, data);
+  } catch (error) {
+    return error instanceof WireError ? malformed(error.message) : invalid('its numbers are not a signature');
+  }
+};
+
+const isSecurityKey = (key: SshPublicKey): boolean => key.application !== null;
+const present = (key: SshPublicKey, holds: boolean): Result<VerifiedSignature> =>
+  holds ? ok({ key, presence: false, verification: false, webauthn: null }) : invalid('these bytes were not signed by this key');
+
+const verifyPlain = ({ key, format, body }: SshSignature, data: Buffer): Result<VerifiedSignature> => {
+  const reader = new WireReader(body);
+  const raw = reader.string();
+  reader.end();
+  if (key.type === 'ssh-ed25519' && format === 'ssh-ed25519')
+    return raw.length === 64 ? present(key, verify(null, data, key.verifyKey, raw)) : malformed('an Ed25519 signature has 64 bytes');
+  if (key.type === 'ecdsa-sha2-nistp256' && format === 'ecdsa-sha2-nistp256')
+    return present(key, verify('sha256', data, { key: key.verifyKey, dsaEncoding: 'ieee-p1363' }, p256Signature(raw)));
+  // `ssh-rsa` means SHA-1 here and is not taken (PROTOCOL.sshsig asks for rsa-sha2-256 or rsa-sha2-512).
+  if (key.type === 'ssh-rsa' && (format === 'rsa-sha2-256' || format === 'rsa-sha2-512'))
+    return present(key, verify(format === 'rsa-sha2-256' ? 'sha256' : 'sha512', data, key.verifyKey, raw));
+  return malformed(`format \`${format.slice(0, 60)}\` does not go with key type \`${key.type}\``);
+};
+
+// SSH carries (r, s) as two mpints (RFC 5656 section 3.1.2); 32 bytes each are what P-256 has.
+const p256Signature = (raw: Uint8Array): Buffer => {
+  const reader = new WireReader(raw);
+  const [r, s] = [reader.mpint(), reader.mpint()];
+  reader.end();
+  if (r.length > 32 || s.length > 32) throw new WireError('a P-256 signature has two numbers of at most 32 bytes');
+  const fixed = Buffer.alloc(64);
+  r.copy(fixed, 32 - r.length);
+  s.copy(fixed, 64 - s.length);
+  return fixed;
+};
+
+const flagPresence = 0x01;
+const flagVerification = 0x04;
+
+// PROTOCOL.u2f: a security key signs SHA256(application) || flags || counter || SHA256(data).
+const verifySecurityKey = ({ key, format, body }: SshSignature, data: Buffer): Result<VerifiedSignature> => {
+  const application = hash('sha256', key.application ?? '', 'buffer');
+  const reader = new WireReader(body);
+  const raw = reader.string();
+  const flags = reader.byte();
+  const counter = reader.take(4);
+  if ((flags & flagPresence) === 0) return invalid('the security key says that nobody was present');
+  const verified = { key, presence: true, verification: (flags & flagVerification) !== 0 };
+  if (format === 'webauthn-sk-ecdsa-sha2-nistp256@openssh.com' && key.type === 'sk-ecdsa-sha2-nistp256@openssh.com') {
+    const webauthn = readWebauthn({ reader, data, rpIdHash: application, flags });
+    if (!webauthn.ok) return webauthn;
+    const signed = Buffer.concat([application, Buffer.from([flags]), counter, webauthn.value.extensions, webauthn.value.clientDataHash]);
+    const holds = verify('sha256', signed, { key: key.verifyKey, dsaEncoding: 'ieee-p1363' }, p256Signature(raw));
+    return holds ? ok({ ...verified, webauthn: webauthn.value.context }) : invalid('these bytes were not signed by this key');
+  }
+  reader.end();
+  const signed = Buffer.concat([application, Buffer.from([flags]), counter, hash('sha256', data, 'buffer')]);
+  if (format !== key.type) return malformed(`format \`${format.slice(0, 60)}\` does not go with key type \`${key.type}\``);
+  const holds =
+    key.type === 'sk-ssh-ed25519@openssh.com'
+      ? raw.length === 64 && verify(null, signed, key.verifyKey, raw)
+      : verify('sha256', signed, { key: key.verifyKey, dsaEncoding: 'ieee-p1363' }, p256Signature(raw));
+  return holds ? ok({ ...verified, webauthn: null }) : invalid('these bytes were not signed by this key');
+};
+
+/** Signs as `ssh-keygen -Y sign` would, with SHA-512; gives the raw blob. */
+export const signSsh = ({ key, message, namespace }: { readonly key: PrivateKey; readonly message: string | Uint8Array; readonly namespace: string }): Uint8Array => {
+  const data = signedData(namespace, 'sha512', message);
+  const { format, raw } = signRaw(key, data);
+  return Buffer.concat([
+    magic,
+    wireUint32(1),
+    wireString(key.public.blob),
+    wireString(namespace),
+    wireString(''),
+    wireString('sha512'),
+    wireString(Buffer.concat([wireString(format), wireString(raw)])),
+  ]);
+};
+
+const signRaw = (key: PrivateKey, data: Buffer): { readonly format: string; readonly raw: Buffer } => {
+  const { signKey } = key;
+  if (key.public.type === 'ssh-ed25519') return { format: 'ssh-ed25519', raw: sign(null, data, signKey) };
+  if (key.public.type === 'ssh-rsa') return { format: 'rsa-sha2-512', raw: sign('sha512', data, signKey) };
+  const fixed = sign('sha256', data, { key: signKey, dsaEncoding: 'ieee-p1363' });
+  return { format: key.public.type, raw: Buffer.concat([wireMpint(fixed.subarray(0, 32)), wireMpint(fixed.subarray(32))]) };
+};
