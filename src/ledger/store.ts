@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Instant } from '../kernel/instant.ts';
+import type { JsonValue, Refusal } from '../kernel/refusal.ts';
+import type { Edge } from './merkle.ts';
+
+/** What a tenant's ledger has come to. `time` is the last entry's, null while there is none. */
+export type LedgerHead = {
+  readonly size: number;
+  readonly root: string;
+  readonly edge: Edge;
+  readonly time: Instant | null;
+};
+
+/** One entry as it is kept: its exact bytes, and the leaf hash they had when they were appended. */
+export type StoredEntry = { readonly index: number; readonly bytes: Uint8Array; readonly leafHash: string };
+
+export type StoredBlob = { readonly digest: string; readonly bytes: Uint8Array };
+
+/** Under which an answer is kept: unique within a tenant. */
+export type IdempotencyKey = { readonly principal: string; readonly route: string; readonly key: string };
+
+/** The first answer to a key. `at` is when it was given; rows are pruned by it after 24 hours. */
+export type KeptAnswer = { readonly bodyDigest: string; readonly answer: JsonValue; readonly at: Instant };
+
+/** Text that signed bytes hold only as a salted commitment, so that it can be erased without touching the ledger. */
+export type Opening = { readonly salt: string; readonly text: string };
+
+/** One row of a view; a value of null removes it. */
+export type ViewWrite = { readonly view: string; readonly key: string; readonly value: JsonValue };
+export type ViewRow = { readonly key: string; readonly value: JsonValue };
+export type FollowerCursor = { readonly follower: string; readonly next: number };
+
+/**
+ * What can be done while the tenant's head is locked. Nothing of it is seen outside before the batch commits, all of
+ * it is durable once `batch` has resolved, none of it has happened when the work throws.
+ */
+export type StoreBatch = {
+  readonly head: () => Promise<LedgerHead>;
+  /** Entries `from` up to but without `to`, in order. */
+  readonly entries: (from: number, to: number) => Promise<readonly StoredEntry[]>;
+  /** Appends directly after `before` and moves the head; fails with `store-conflict` when the head is another. */
+  readonly insert: (entries: readonly StoredEntry[], before: LedgerHead, after: LedgerHead) => Promise<void>;
+  readonly blob: (digest: string) => Promise<Uint8Array | undefined>;
+  /** Keeps a blob once; the caller has checked that the digest is its digest. */
+  readonly putBlob: (blob: StoredBlob) => Promise<void>;
+  readonly answer: (key: IdempotencyKey) => Promise<KeptAnswer | undefined>;
+  readonly putAnswer: (key: IdempotencyKey, answer: KeptAnswer) => Promise<void>;
+  readonly pruneAnswers: (before: Instant) => Promise<void>;
+  readonly putOpening: (commitment: string, opening: Opening) => Promise<void>;
+  readonly putCheckpoint: (note: string) => Promise<void>;
+};
+
+/**
+ * Where ledgers live. Tenants are compartments: nothing written under one is seen under another. Every method may
+ * reject with a `StoreFailure`, and with nothing else that the store itself brought about.
+ */
+export type LedgerStore = {
+  /** Runs the work under the tenant's exclusive lock, then commits durably. One batch of a tenant at a time. */
+  readonly batch: <T>(tenant: string, work: (tx: StoreBatch) => Promise<T>) => Promise<T>;
+  readonly head: (tenant: string) => Promise<LedgerHead>;
+  readonly entries: (tenant: string, from: number, to: number) => Promise<readonly StoredEntry[]>;
+  readonly leafHashes: (tenant: string, from: number, to: number) => Promise<readonly string[]>;
+  readonly blob: (tenant: string, digest: string) => Promise<Uint8Array | undefined>;
+  /** Blobs in the order of their digests, after the given one (`''` for the first page). */
+  readonly blobs: (tenant: string, after: string, limit: number) => Promise<readonly StoredBlob[]>;
+  /** The latest signed checkpoint that was kept; it may lag behind the mark by one batch. */
+  readonly checkpoint: (tenant: string) => Promise<string | undefined>;
+  readonly putCheckpoint: (tenant: string, note: string) => Promise<void>;
+  readonly opening: (tenant: string, commitment: string) => Promise<Opening | undefined>;
+  readonly putOpening: (tenant: string, commitment: string, opening: Opening) => Promise<void>;
+  /** Erases for good; tells whether there was something. */
+  readonly eraseOpening: (tenant: string, commitment: string) => Promise<boolean>;
+  readonly viewRow: (tenant: string, view: string, key: string) => Promise<JsonValue | undefined>;
+  /** Rows of a view in the order of their keys, after the given one. */
+  readonly viewRows: (tenant: string, view: string, after: string, limit: number) => Promise<readonly ViewRow[]>;
+  /** Writes rows and moves a follower's cursor together. */
+  readonly writeViews: (tenant: string, rows: readonly ViewWrite[], cursor?: FollowerCursor) => Promise<void>;
+  readonly clearView: (tenant: string, view: string) => Promise<void>;
+  /** The next index a follower has not handled yet. */
+  readonly cursor: (tenant: string, follower: string) => Promise<number | undefined>;
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * The store could not do it. `nothing-written` is certain; with `unknown` the batch may be durable all the same, so
+ * whoever asked must stop and look.
+ */
+export class StoreFailure extends Error {
+  override readonly name = 'StoreFailure';
+  readonly refusal: Refusal;
+  readonly outcome: 'nothing-written' | 'unknown';
+
+  constructor(refusal: Refusal, outcome: 'nothing-written' | 'unknown', cause?: unknown) {
+    super(refusal.message, cause === undefined ? undefined : { cause });
+    this.refusal = refusal;
+    this.outcome = outcome;
+  }
+}
+
+/** The form of a tenant's name; it also names files and schemas, so nothing else may pass. */
+export const tenantForm = /^[a-z][a-z0-9-]{0,62}$/;
