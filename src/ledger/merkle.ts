@@ -10,11 +10,11 @@ export const emptyRoot = sha256Hex('');
 
 /** Hash of one entry: SHA-256 of 0x00 and its bytes (a text counts as its UTF-8). */
 export const leafHash = (entry: string | Uint8Array): string => {
-  const length = typeof entry === 'string' ? Buffer.byteLength(entry) : entry.length;
-  const input = Buffer.allocUnsafe(length + 1);
+  // A text's UTF-8 begins with the byte 0x00 when the text begins with U+0000.
+  if (typeof entry === 'string') return sha256Hex(`\u0000${entry}`);
+  const input = Buffer.allocUnsafe(entry.length + 1);
   input[0] = 0;
-  if (typeof entry === 'string') input.write(entry, 1, 'utf8');
-  else input.set(entry, 1);
+  input.set(entry, 1);
   return sha256Hex(input);
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { emptyTreeHash, nodeHash } from '../crypto/tree-hash.ts';
-import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import { BrokenInvariant, ok, refuse, type Result } from '../kernel/refusal.ts';
+import { emptyRoot, nodeHash } from './merkle.ts';
 
 /** The hash of the complete subtree that starts at leaf `index * 2^level` and has `2^level` leaves. */
 export type HashAt = (level: number, index: number) => string;
@@ -18,7 +18,7 @@ const split = (size: number): number => {
 // Root of the leaves `start` to `start + size`; `start` is a multiple of a power of two that is at least `size`.
 const rangeRoot = (start: number, size: number, hashAt: HashAt): string => {
   const half = size === 1 ? 0 : split(size);
-  if (size === 1 || half * 2 === size) return hashAt(Math.log2(size), start / size);
+  if (size === 1 || half * 2 === size) return hashAt(Math.round(Math.log2(size)), start / size);
   return nodeHash(rangeRoot(start, half, hashAt), rangeRoot(start + half, size - half, hashAt));
 };
 
@@ -31,6 +31,7 @@ export const inclusionProof = (size: number, index: number, hashAt: HashAt): rea
       ? [...path(start, half), rangeRoot(start + half, width - half, hashAt)]
       : [...path(start + half, width - half), rangeRoot(start, half, hashAt)];
   };
+  if (!isSize(size) || !isSize(index) || index >= size) throw new BrokenInvariant(`no leaf ${index} in a tree of ${size}`);
   return path(0, size);
 };
 
@@ -44,6 +45,7 @@ export const consistencyProof = (from: number, to: number, hashAt: HashAt): read
       ? [...sub(start, half, whole), rangeRoot(start + half, width - half, hashAt)]
       : [...sub(start + half, width - half, false), rangeRoot(start, half, hashAt)];
   };
+  if (!isSize(from) || !isSize(to) || from > to) throw new BrokenInvariant(`no way from size ${from} to ${to}`);
   return from === 0 || from === to ? [] : sub(0, to, true);
 };
 
@@ -107,7 +109,7 @@ export const verifyConsistency = ({ fromSize, fromRoot, toSize, toRoot, proof }:
   if (fromSize === toSize)
     return proof.length === 0 && fromRoot === toRoot ? ok(null) : invalid('two roots of one size');
   if (fromSize === 0)
-    return proof.length === 0 && fromRoot === emptyTreeHash ? ok(null) : invalid('the empty tree needs no proof');
+    return proof.length === 0 && fromRoot === emptyRoot ? ok(null) : invalid('the empty tree needs no proof');
   if (proof.length === 0) return invalid('it is empty');
   let node = BigInt(fromSize - 1);
   let last = BigInt(toSize - 1);

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `countersign/ledger`: a transparency log in TypeScript. RFC 6962 trees and proofs, C2SP checkpoints and proof
+ * files, signed notes, and the entries that a Countersign ledger holds. Pure; storage is a port (`store.ts`).
+ *
+ *     import { parseVerifierKey, verifyTlogProof, leafHash } from 'countersign/ledger';
+ */
+export { appendLeaf, emptyEdge, emptyRoot, leafHash, merkleRootHex, nodeHash, rootOf, type Edge } from './merkle.ts';
+export { consistencyProof, inclusionProof, verifyConsistency, verifyInclusion } from './proof.ts';
+export type { ConsistencyClaim, HashAt, InclusionClaim } from './proof.ts';
+export { MerkleSlab } from './slab.ts';
+export { formatCheckpoint, parseCheckpoint, readCheckpointNote, signCheckpoint, verifyCheckpoint } from './checkpoint.ts';
+export type { Checkpoint } from './checkpoint.ts';
+export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProvenLeaf, type TlogProof } from './tlog-proof.ts';
+export { encodeEntry, maxEntryBytes, parseEntry, type Entry } from './entry.ts';
+export { StoreFailure } from './store.ts';
+export type { LedgerHead, LedgerStore, StoreBatch, StoredBlob, StoredEntry } from './store.ts';
+export { formatVerifierKey, noteSigner, noteVerifier, parseVerifierKey } from '../crypto/signed-note.ts';
+export type { NoteSigner, NoteVerifier } from '../crypto/signed-note.ts';
