@@ -42,7 +42,11 @@ export const parseCheckpoint = (text: string): Result<Checkpoint> => {
 /** The text to sign. */
 export const formatCheckpoint = ({ origin, size, root, extensions = [] }: Checkpoint): string => {
   const lines = [origin, String(size), Buffer.from(root, 'hex').toString('base64'), ...extensions];
-  if (lines.some((line) => line === '' || line.includes('\n')) || !/^[0-9a-f]{64}$/.test(root) || !Number.isSafeInteger(size))
+  if (
+    lines.some((line) => line === '' || line.includes('\n')) ||
+    !/^[0-9a-f]{64}$/.test(root) ||
+    !Number.isSafeInteger(size)
+  )
     throw new BrokenInvariant('a checkpoint that cannot be written');
   return `${lines.join('\n')}\n`;
 };
@@ -61,7 +65,11 @@ export const readCheckpointNote = (note: string): Result<Checkpoint> => {
  * A checkpoint that this log's own key signed, for this origin and no other. Signatures of keys not given here, such
  * as witnesses, are left aside.
  */
-export const verifyCheckpoint = (note: string, logKey: NoteVerifier, origin: string = logKey.name): Result<Checkpoint> => {
+export const verifyCheckpoint = (
+  note: string,
+  logKey: NoteVerifier,
+  origin: string = logKey.name,
+): Result<Checkpoint> => {
   const signed = verifyNote(note, [logKey]);
   if (!signed.ok) return signed;
   const checkpoint = parseCheckpoint(signed.value.text);

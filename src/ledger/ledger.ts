@@ -9,7 +9,13 @@ export { appendLeaf, emptyEdge, emptyRoot, leafHash, merkleRootHex, nodeHash, ro
 export { consistencyProof, inclusionProof, verifyConsistency, verifyInclusion } from './proof.ts';
 export type { ConsistencyClaim, HashAt, InclusionClaim } from './proof.ts';
 export { MerkleSlab } from './slab.ts';
-export { formatCheckpoint, parseCheckpoint, readCheckpointNote, signCheckpoint, verifyCheckpoint } from './checkpoint.ts';
+export {
+  formatCheckpoint,
+  parseCheckpoint,
+  readCheckpointNote,
+  signCheckpoint,
+  verifyCheckpoint,
+} from './checkpoint.ts';
 export type { Checkpoint } from './checkpoint.ts';
 export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProvenLeaf, type TlogProof } from './tlog-proof.ts';
 export { encodeEntry, maxEntryBytes, parseEntry, type Entry } from './entry.ts';

@@ -31,7 +31,8 @@ export const inclusionProof = (size: number, index: number, hashAt: HashAt): rea
       ? [...path(start, half), rangeRoot(start + half, width - half, hashAt)]
       : [...path(start + half, width - half), rangeRoot(start, half, hashAt)];
   };
-  if (!isSize(size) || !isSize(index) || index >= size) throw new BrokenInvariant(`no leaf ${index} in a tree of ${size}`);
+  if (!isSize(size) || !isSize(index) || index >= size)
+    throw new BrokenInvariant(`no leaf ${index} in a tree of ${size}`);
   return path(0, size);
 };
 

@@ -34,7 +34,8 @@ const malformed = (why: string): Refused =>
   refuse('tlog-proof-malformed', 'L3', `the proof file is malformed: ${why}`, {}, 'look at c2sp.org/tlog-proof');
 
 export const formatTlogProof = ({ index, proof, checkpoint, extra }: TlogProof): string => {
-  if (!Number.isSafeInteger(index) || index < 0 || proof.length > maxProof) throw new BrokenInvariant('a proof that cannot be written');
+  if (!Number.isSafeInteger(index) || index < 0 || proof.length > maxProof)
+    throw new BrokenInvariant('a proof that cannot be written');
   const hashes = proof.map((hash) => `${Buffer.from(hash, 'hex').toString('base64')}\n`).join('');
   const extraLine = extra === undefined ? '' : `extra ${encodeBase64(extra)}\n`;
   return `${firstLine}\n${extraLine}index ${index}\n${hashes}\n${checkpoint}`;
@@ -71,7 +72,12 @@ export const parseTlogProof = (text: string): Result<TlogProof> => {
 export type ProvenLeaf = { readonly index: number; readonly checkpoint: Checkpoint };
 
 /** The leaf stands at the index that the proof says, in a tree that the log's key signed. Never throws. */
-export const verifyTlogProof = (text: string, leafHash: string, logKey: NoteVerifier, origin: string = logKey.name): Result<ProvenLeaf> => {
+export const verifyTlogProof = (
+  text: string,
+  leafHash: string,
+  logKey: NoteVerifier,
+  origin: string = logKey.name,
+): Result<ProvenLeaf> => {
   const parsed = parseTlogProof(text);
   if (!parsed.ok) return parsed;
   const { index, proof } = parsed.value;
