@@ -29,7 +29,8 @@ export const assess = (action: CompiledAction, facts: Facts): Assessment => {
   const worst = new Set<string>();
   const judge = (when: Expression): Verdict => {
     const verdict = verdictOf(when, lookup);
-    if (verdict === 'worst-case') for (const name of factsIn(when)) if (lookup(name).kind === 'unknown') worst.add(name);
+    if (verdict === 'worst-case')
+      for (const name of factsIn(when)) if (lookup(name).kind === 'unknown') worst.add(name);
     return verdict;
   };
   const added = action.risk.add.map((rule) => ({ points: rule.points, verdict: judge(rule.when) }));

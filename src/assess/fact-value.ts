@@ -15,7 +15,7 @@ const unseen = /[\p{C}\p{Zl}\p{Zp}]/u;
 
 /**
  * A relative path that says one thing only: no empty, `.` or `..` part, no backslash, nothing invisible, composed form
- * (A35: what is shown is what runs).
+ * (A35: what is shown is what runs), and no leading dash, which a command would take for an option.
  */
 export const plainPath = (path: string): boolean =>
   path.length > 0 &&
@@ -24,6 +24,7 @@ export const plainPath = (path: string): boolean =>
   !path.includes('\\') &&
   path.normalize('NFC') === path &&
   path.trim() === path &&
+  !path.startsWith('-') &&
   path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 
 const expected: Readonly<Record<FactType, string>> = {
@@ -31,10 +32,10 @@ const expected: Readonly<Record<FactType, string>> = {
   'text-digest': '`sha256:` and 64 hex digits',
   digest: '`sha256:` and 64 hex digits',
   commit: 'a full commit id of 40 or 64 hex digits',
-  int: 'a whole number',
+  int: 'a whole number from 0',
   bool: '`true` or `false`',
   path: 'a relative path without `..`',
-  'list<person>': 'a list of person ids, sorted, each once',
+  'list<person>': 'a list of person ids, at least one, sorted, each once',
   'list<name>': 'a list of names, sorted, each once',
 };
 
@@ -48,13 +49,13 @@ const fits = ({ type, max }: CompiledFact, given: JsonValue): boolean => {
     case 'commit':
       return typeof given === 'string' && commitForm.test(given);
     case 'int':
-      return Number.isSafeInteger(given) && (max === null || (given as number) <= max);
+      return Number.isSafeInteger(given) && (given as number) >= 0 && (max === null || (given as number) <= max);
     case 'bool':
       return typeof given === 'boolean';
     case 'path':
       return typeof given === 'string' && plainPath(given);
     case 'list<person>':
-      return isSet(given, personForm, max);
+      return isSet(given, personForm, max) && (given as readonly JsonValue[]).length > 0;
     case 'list<name>':
       return isSet(given, nameForm, max);
     default:
@@ -72,15 +73,16 @@ const isSet = (given: JsonValue, form: RegExp, max: number | null): boolean => {
   });
 };
 
-/** Whether a fact's value is of its declared type and within its bound (SPEC F6). */
+/** Whether a fact's value is of its declared type and within its bound (SPEC F3). A list of persons is never empty: nobody is not
+ * an answer to who made something (INV4). */
 export const checkFactValue = (name: string, fact: CompiledFact, given: JsonValue): Result<JsonValue> => {
   if (fits(fact, given)) return ok(given);
   const limit = fact.max === null ? '' : ` (at most ${fact.max})`;
   const text = JSON.stringify(given);
   const shown = text.length > 60 ? `${text.slice(0, 57)}…` : text;
   return refuse(
-    'fact-malformed',
-    'F6',
+    'fact-mistyped',
+    'F3',
     `fact \`${name}\` must be ${expected[fact.type]}${limit}, got \`${shown}\``,
     { fact: name, type: fact.type, max: fact.max },
     'give a value of the type that the policy declares',

@@ -67,8 +67,6 @@ export const refusalCodes = [
   // request: what is asked, its facts and producers
   'fact-unexpected',
   'fact-missing',
-  'fact-malformed',
-  'target-malformed',
   'fact-evidence-missing',
   'fact-unattested',
   'producer-unknown',

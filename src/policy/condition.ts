@@ -80,7 +80,11 @@ const decideBy = (items: readonly Outcome[], decisive: boolean): Outcome => {
   return open ?? value(!decisive);
 };
 
-const walkComprehension = (expression: Extract<Expression, { op: 'comprehension' }>, locals: Locals, run: Run): Outcome => {
+const walkComprehension = (
+  expression: Extract<Expression, { op: 'comprehension' }>,
+  locals: Locals,
+  run: Run,
+): Outcome => {
   const over = walk(expression.over, locals, run);
   if (over.kind !== 'value') return over;
   if (!Array.isArray(over.value)) return failure('wrong-type');

@@ -4,7 +4,7 @@ import { isObject, type Check } from '../kernel/shape.ts';
 import type { Expression } from './compiled.ts';
 import { conditionFunctions } from './condition-functions.ts';
 
-/** Bounds of one condition, so that no document makes the evaluator deep or slow (SPEC P2, T14). */
+/** Bounds of one condition, so that no document makes the evaluator deep or slow (SPEC P3, T14). */
 export const maxNodes = 2000;
 export const maxDepth = 32;
 const maxText = 1000;
@@ -12,7 +12,13 @@ const nameForm = /^[a-z_][a-z0-9_]{0,62}$/;
 const macros = ['all', 'exists', 'exists_one', 'filter', 'map'] as const;
 
 const wrong = (path: string, why: string): Refused =>
-  refuse('shape-mismatch', 'P2', `condition \`${path}\` ${why}`, { field: path }, 'compile the policy documents again');
+  refuse(
+    'policy-malformed',
+    'P3',
+    `condition \`${path}\` ${why}`,
+    { field: path },
+    'compile the policy documents again',
+  );
 
 /** A bounded syntax tree with known functions, known arities and no local name out of its place. */
 export const expression: Check<Expression> = (given, path) => {

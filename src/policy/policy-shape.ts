@@ -2,14 +2,24 @@
 import { digestOf } from '../crypto/digest.ts';
 import { canonicalize, parseCanonical, type JsonLimits } from '../kernel/canonical-json.ts';
 import { refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
-import { integer, isObject, listOf, literal, matching, nullable, recordOf, shape, type Check } from '../kernel/shape.ts';
+import {
+  integer,
+  isObject,
+  listOf,
+  literal,
+  matching,
+  nullable,
+  recordOf,
+  shape,
+  type Check,
+} from '../kernel/shape.ts';
 import { actionName, name } from '../kernel/statements.ts';
 import type { CompiledAction, CompiledEmergency, CompiledFact, CompiledPolicy, CompiledTier } from './compiled.ts';
 import type { FactSource, FactType } from './compiled.ts';
 import { expression } from './expression-shape.ts';
 
 /**
- * The strict shape of compiled policy (FORMATS §7, SPEC P1): what activation, replay and the offline verifier read.
+ * The strict shape of compiled policy (FORMATS §7, SPEC P2): what activation, replay and the offline verifier read.
  * Whoever passes it has finite trees, ordered tiers and names that can be told apart; what it cannot see, whether
  * people can meet the gates, is `checkSoundness`.
  */
@@ -39,7 +49,7 @@ const set =
   };
 
 const wrong = (path: string, why: string): Refused =>
-  refuse('shape-mismatch', 'P1', `field \`${path}\` ${why}`, { field: path }, 'compile the policy documents again');
+  refuse('policy-malformed', 'P2', `field \`${path}\` ${why}`, { field: path }, 'compile the policy documents again');
 
 const sources: { readonly [kind: string]: Check<FactSource> } = {
   requester: shape({ kind: literal('requester') }),
@@ -49,10 +59,22 @@ const sources: { readonly [kind: string]: Check<FactSource> } = {
 const source: Check<FactSource> = (given, path) => {
   const kind = isObject(given) && typeof given['kind'] === 'string' ? given['kind'] : '';
   const check = Object.hasOwn(sources, kind) ? sources[kind] : undefined;
-  return check === undefined ? wrong(`${path}.kind`, 'must be `requester`, `adapter` or `attested`') : check(given, path);
+  return check === undefined
+    ? wrong(`${path}.kind`, 'must be `requester`, `adapter` or `attested`')
+    : check(given, path);
 };
 
-export const factTypes = ['name', 'text-digest', 'digest', 'commit', 'int', 'bool', 'path', 'list<person>', 'list<name>'] as const;
+export const factTypes = [
+  'name',
+  'text-digest',
+  'digest',
+  'commit',
+  'int',
+  'bool',
+  'path',
+  'list<person>',
+  'list<name>',
+] as const;
 const factType: Check<FactType> = literal(...factTypes);
 const fact: Check<CompiledFact> = shape({ type: factType, source, max: nullable(integer(0)) });
 

@@ -34,7 +34,7 @@ test('SPEC R1: points of rules that hold add up, and the highest tier reached by
   });
 });
 
-test('SPEC R1: never-below raises the tier whatever the score is', () => {
+test('SPEC R4: never-below raises the tier whatever the score is', () => {
   const action = actionWith({
     risk: { start: 0, add: [], never_below: [{ tier: 'critical', when: call('>', fact('migrations'), int(0)) }] },
   });
