@@ -74,7 +74,13 @@ export const memoryStore = (): LedgerStore => {
     putCheckpoint: async (tenant, note) => batch(tenant, (tx) => tx.putCheckpoint(note)),
     opening: async (tenant, commitment) => of(tenant).openings.get(commitment),
     putOpening: async (tenant, commitment, opening) => batch(tenant, (tx) => tx.putOpening(commitment, opening)),
-    eraseOpening: async (tenant, commitment) => of(tenant).openings.delete(commitment),
+    eraseOpening: async (tenant, commitment) => {
+      // In its turn: a batch under way works on a copy, and would bring the text back.
+      const target = of(tenant);
+      const mine = target.last.then(() => target.openings.delete(commitment));
+      target.last = mine;
+      return mine;
+    },
     viewRow: async (tenant, view, key) => of(tenant).rows.get(rowKey(view, key)),
     viewRows: async (tenant, view, after, limit) =>
       [...of(tenant).rows]

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { canonicalize, parseCanonical } from '../kernel/canonical-json.ts';
+import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import { integer, shape, text, type Checked } from '../kernel/shape.ts';
+import { hash } from '../kernel/statements.ts';
+
+/**
+ * How far the ledger had come, kept outside the database (SPEC L10):
+ *
+ *     {"checkpoint":"countersign/…\n7\n…","root":"9f86d0…","size":7}
+ *
+ * A database that is older than its mark was cut or put back (T3, T4). The mark belongs on another disk, or at least
+ * in no backup that also holds the database.
+ */
+const markShape = shape({ checkpoint: text(16384), root: hash, size: integer(0) });
+export type Mark = Checked<typeof markShape>;
+
+/** Where the mark is kept. `write` returns when it is durable, and throws when it is not. */
+export type MarkKeeper = {
+  readonly read: () => Result<Mark | undefined>;
+  readonly write: (mark: Mark) => void;
+};
+
+const unreadable = (file: string, why: string) =>
+  refuse(
+    'ledger-damaged',
+    'L10',
+    `the mark \`${file}\` cannot be read: ${why}`,
+    { file },
+    'find out who changed it, and compare the ledger with checkpoints that others hold',
+  );
+
+const hasCode = (error: unknown, code: string): boolean => (error as { code?: unknown } | null)?.code === code;
+
+/** A mark in a file. It is replaced whole, so that a reader sees the old one or the new one. */
+export const markFile = (file: string): MarkKeeper => {
+  const folder = dirname(file);
+  let folderReady = false;
+  return {
+    read: () => {
+      let bytes: Uint8Array;
+      try {
+        bytes = readFileSync(file);
+      } catch (error) {
+        return hasCode(error, 'ENOENT') ? ok(undefined) : unreadable(file, String(error));
+      }
+      const parsed = parseCanonical(bytes);
+      const checked = parsed.ok ? markShape(parsed.value, '') : parsed;
+      return checked.ok ? checked : unreadable(file, checked.refusal.message);
+    },
+    write: (mark) => {
+      if (!folderReady) mkdirSync(folder, { recursive: true, mode: 0o700 });
+      const handle = openSync(`${file}.new`, 'w', 0o600);
+      try {
+        writeSync(handle, canonicalize(mark));
+        fsyncSync(handle);
+      } finally {
+        closeSync(handle);
+      }
+      renameSync(`${file}.new`, file);
+      // Later renames need not be synced: after a power cut the mark may be one that is a little older, which says
+      // less and nothing wrong. The first must be, or an existing ledger would have no mark at all.
+      if (!folderReady) syncFolder(folder);
+      folderReady = true;
+    },
+  };
+};
+
+const syncFolder = (folder: string): void => {
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+};

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { NoteVerifier } from '../crypto/signed-note.ts';
+import type { Decider, FoldedEntry } from '../kernel/decider.ts';
+import type { JsonObject } from '../kernel/refusal.ts';
+import { verifyCheckpoint } from '../ledger/checkpoint.ts';
+import { rootOf } from '../ledger/merkle.ts';
+import { MerkleSlab } from '../ledger/slab.ts';
+import { StoreFailure, type LedgerHead, type LedgerStore } from '../ledger/store.ts';
+import type { MarkKeeper } from './mark.ts';
+import { replay, type Damage, type EntrySource, type Folded } from './sequencer-replay.ts';
+
+export type AuditOptions<State, Command extends JsonObject, Event extends JsonObject> = {
+  readonly tenant: string;
+  readonly store: LedgerStore;
+  readonly decider: Decider<State, Command, Event>;
+  /** Key that signs this ledger's checkpoints. */
+  readonly logKey: NoteVerifier;
+  /** First line of its checkpoints. */
+  readonly origin: string;
+  readonly mark: MarkKeeper;
+  /** Take a ledger whose mark is gone, such as one that was restored on another machine on purpose. */
+  readonly acceptMissingMark?: boolean;
+};
+
+export type Audit<State> = {
+  readonly folded: Folded<State>;
+  readonly slab: MerkleSlab;
+  /** Every root the ledger has ever had at a size that is still known can be asked of the slab. */
+  readonly damage: Damage | undefined;
+};
+
+export const sourceOf = (store: LedgerStore, tenant: string): EntrySource => ({
+  entries: (from, to) => store.entries(tenant, from, to),
+  blob: (digest) => store.blob(tenant, digest),
+});
+
+/**
+ * Looks at everything (SPEC L11): every entry by its hash, its place and the rules; then the head, the checkpoint
+ * that was kept and the mark outside. Names the first index that is wrong.
+ */
+export const audit = async <State, Command extends JsonObject, Event extends JsonObject>(
+  options: AuditOptions<State, Command, Event>,
+  onEntry: (entry: FoldedEntry<Command, Event>) => void = () => {},
+): Promise<Audit<State>> => {
+  const { tenant, store, decider } = options;
+  const slab = new MerkleSlab();
+  const start: Folded<State> = { state: decider.initialState, size: 0, time: null };
+  const head = await store.head(tenant);
+  const { folded, damage } = await replay(
+    tenant,
+    decider,
+    sourceOf(store, tenant),
+    start,
+    head.size,
+    (entry: FoldedEntry<Command, Event>) => {
+      slab.append(entry.leafHash);
+      onEntry(entry);
+    },
+  );
+  // A damaged entry says more than what follows from it; the mark still counts when nothing else is wrong.
+  return { folded, slab, damage: damage ?? (await checkHead(options, head, folded, slab)) };
+};
+
+const checkHead = async <State, Command extends JsonObject, Event extends JsonObject>(
+  { tenant, store, logKey, origin, mark, acceptMissingMark = false }: AuditOptions<State, Command, Event>,
+  head: LedgerHead,
+  folded: Folded<State>,
+  slab: MerkleSlab,
+): Promise<Damage | undefined> => {
+  const { size } = slab;
+  const edge = slab.edge();
+  if (head.root !== rootOf(edge) || head.edge.hashes.join() !== edge.hashes.join() || head.time !== folded.time)
+    return { index: size, what: 'the head does not belong to the entries' };
+  if ((await store.entries(tenant, size, size + 1)).length > 0)
+    return { index: size, what: 'an entry stands behind the head' };
+  const signed = await store.checkpoint(tenant);
+  const wrongNote = signed === undefined ? undefined : checkNote('checkpoint', signed, logKey, origin, slab);
+  if (wrongNote !== undefined) return wrongNote;
+  const marked = mark.read();
+  if (!marked.ok) return { index: size, what: marked.refusal.message };
+  if (marked.value === undefined)
+    return size === 0 || acceptMissingMark ? undefined : { index: size, what: 'its mark is gone' };
+  if (marked.value.size > size)
+    return { index: size, what: `it ends before its mark, which is at size ${marked.value.size}` };
+  if (marked.value.root !== rootOf(slab.edge(marked.value.size)))
+    return { index: marked.value.size, what: 'it is another history than its mark' };
+  return checkNote('mark', marked.value.checkpoint, logKey, origin, slab);
+};
+
+const checkNote = (
+  what: string,
+  note: string,
+  logKey: NoteVerifier,
+  origin: string,
+  slab: MerkleSlab,
+): Damage | undefined => {
+  const checkpoint = verifyCheckpoint(note, logKey, origin);
+  if (!checkpoint.ok) return { index: slab.size, what: `its ${what} does not hold: ${checkpoint.refusal.message}` };
+  const { size, root } = checkpoint.value;
+  if (size > slab.size) return { index: slab.size, what: `it ends before its ${what}, which is at size ${size}` };
+  return root === rootOf(slab.edge(size)) ? undefined : { index: size, what: `it is another history than its ${what}` };
+};
+
+/** What a store's failure while looking means: nothing can be said from here on. */
+export const damageFrom = (error: unknown): Damage => {
+  if (error instanceof StoreFailure) return { index: 0, what: error.message };
+  throw error;
+};
