@@ -9,7 +9,7 @@ import { addMs, instantFromMs, type Instant } from '../../src/kernel/instant.ts'
 import type { JsonObject, JsonValue } from '../../src/kernel/refusal.ts';
 import { namespaces, type Envelope, type StatementType } from '../../src/kernel/statements.ts';
 import { digestOf, sha256Hex } from '../../src/crypto/digest.ts';
-import { generateEd25519, type PrivateKey } from '../../src/crypto/openssh-private-key.ts';
+import type { PrivateKey } from '../../src/crypto/openssh-private-key.ts';
 import { signSsh } from '../../src/crypto/sshsig.ts';
 import { leafHash, rootOf } from '../../src/ledger/merkle.ts';
 import type { CompiledAction, CompiledPolicy, CompiledTier } from '../../src/policy/compiled.ts';
@@ -20,6 +20,7 @@ import type { LifecycleEvent } from '../../src/lifecycle/event.ts';
 import { evolve } from '../../src/lifecycle/evolve.ts';
 import { initialState, type State } from '../../src/lifecycle/state.ts';
 import { rosterRoot } from '../../src/roster/roster.ts';
+import { seedKey } from './seed-key.ts';
 
 export const minute = 60_000;
 export const hour = 60 * minute;
@@ -105,9 +106,8 @@ export const policyOf = (...actions: readonly CompiledAction[]): CompiledPolicy 
   ),
 });
 
-// Signing is deterministic and key generation is not; one set of keys a process is enough.
 export const keys: Readonly<Record<string, PrivateKey>> = Object.fromEntries(
-  [...Object.keys(people), 'grace-second', 'ci', 'deployer', 'stranger', 'agent'].map((name) => [name, generateEd25519()]),
+  [...Object.keys(people), 'grace-second', 'ci', 'deployer', 'stranger', 'agent'].map((name) => [name, seedKey(name)]),
 );
 export const keyOf = (name: string): PrivateKey => {
   const key = keys[name];
