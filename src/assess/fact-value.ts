@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ok, refuse, type JsonValue, type Result } from '../kernel/refusal.ts';
-import type { CompiledFact, FactType } from '../policy/compiled.ts';
-
-/** Most items of a list fact whose policy names no `max`. */
-export const defaultListMax = 200;
+import { defaultListMax, type CompiledFact, type FactType } from '../policy/compiled.ts';
 
 const nameForm = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const digestForm = /^sha256:[0-9a-f]{64}$/;

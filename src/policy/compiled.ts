@@ -47,7 +47,16 @@ export type CompiledAction = {
   readonly emergency: CompiledEmergency | null;
 };
 
-export type FactType = 'name' | 'text-digest' | 'digest' | 'commit' | 'int' | 'bool' | 'path' | 'list<person>' | 'list<name>';
+export type FactType =
+  | 'name'
+  | 'text-digest'
+  | 'digest'
+  | 'commit'
+  | 'int'
+  | 'bool'
+  | 'path'
+  | 'list<person>'
+  | 'list<name>';
 
 export type FactSource =
   | { readonly kind: 'requester' }
@@ -55,6 +64,9 @@ export type FactSource =
   | { readonly kind: 'adapter'; readonly adapter: string; readonly argument: string }
   /** Signed by a rostered key of this principal or group over ledger, nonce and fact. */
   | { readonly kind: 'attested'; readonly by: PrincipalRef };
+
+/** Most items of a list fact whose policy names no `max`. */
+export const defaultListMax = 200;
 
 export type CompiledFact = {
   readonly type: FactType;
