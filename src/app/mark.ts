@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { canonicalize, parseCanonical } from '../kernel/canonical-json.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import { integer, shape, text, type Checked } from '../kernel/shape.ts';
 import { hash } from '../kernel/statements.ts';
+import { StoreFailure } from '../ledger/store.ts';
 
 /**
  * How far the ledger had come, kept outside the database (SPEC L10):
@@ -17,7 +18,7 @@ import { hash } from '../kernel/statements.ts';
 const markShape = shape({ checkpoint: text(16384), root: hash, size: integer(0) });
 export type Mark = Checked<typeof markShape>;
 
-/** Where the mark is kept. `write` returns when it is durable, and throws when it is not. */
+/** Where the mark is kept. `write` returns when it is durable, and throws a `StoreFailure` when it may not be. */
 export type MarkKeeper = {
   readonly read: () => Result<Mark | undefined>;
   readonly write: (mark: Mark) => void;
@@ -30,6 +31,15 @@ const unreadable = (file: string, why: string) =>
     `the mark \`${file}\` cannot be read: ${why}`,
     { file },
     'find out who changed it, and compare the ledger with checkpoints that others hold',
+  );
+
+const unwritable = (file: string, why: string) =>
+  refuse(
+    'store-io',
+    'L10',
+    `the mark \`${file}\` cannot be written: ${why}`,
+    { file },
+    'look at its disk and permissions; nothing is appended without a mark',
   );
 
 const hasCode = (error: unknown, code: string): boolean => (error as { code?: unknown } | null)?.code === code;
@@ -51,21 +61,29 @@ export const markFile = (file: string): MarkKeeper => {
       return checked.ok ? checked : unreadable(file, checked.refusal.message);
     },
     write: (mark) => {
-      if (!folderReady) mkdirSync(folder, { recursive: true, mode: 0o700 });
-      const handle = openSync(`${file}.new`, 'w', 0o600);
       try {
-        writeSync(handle, canonicalize(mark));
-        fsyncSync(handle);
-      } finally {
-        closeSync(handle);
+        if (!folderReady) mkdirSync(folder, { recursive: true, mode: 0o700 });
+        replaceFile(file, canonicalize(mark));
+        // Later renames need not be synced: after a power cut the mark may be one that is a little older, which says
+        // less and nothing wrong. The first must be, or an existing ledger would have no mark at all.
+        if (!folderReady) syncFolder(folder);
+        folderReady = true;
+      } catch (error) {
+        throw new StoreFailure(unwritable(file, String(error)).refusal, 'unknown', error);
       }
-      renameSync(`${file}.new`, file);
-      // Later renames need not be synced: after a power cut the mark may be one that is a little older, which says
-      // less and nothing wrong. The first must be, or an existing ledger would have no mark at all.
-      if (!folderReady) syncFolder(folder);
-      folderReady = true;
     },
   };
+};
+
+const replaceFile = (file: string, contents: string): void => {
+  const handle = openSync(`${file}.new`, 'w', 0o600);
+  try {
+    writeFileSync(handle, contents);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(`${file}.new`, file);
 };
 
 const syncFolder = (folder: string): void => {

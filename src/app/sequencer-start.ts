@@ -25,9 +25,13 @@ export type AuditOptions<State, Command extends JsonObject, Event extends JsonOb
 export type Audit<State> = {
   readonly folded: Folded<State>;
   readonly slab: MerkleSlab;
-  /** Every root the ledger has ever had at a size that is still known can be asked of the slab. */
+  /** The largest head that was signed and that the good entries still lead to. */
+  readonly signed: SignedHead | undefined;
   readonly damage: Damage | undefined;
 };
+
+/** A head and the signed note that says so. */
+export type SignedHead = { readonly size: number; readonly root: string; readonly note: string };
 
 export const sourceOf = (store: LedgerStore, tenant: string): EntrySource => ({
   entries: (from, to) => store.entries(tenant, from, to),
@@ -58,7 +62,12 @@ export const audit = async <State, Command extends JsonObject, Event extends Jso
     },
   );
   // A damaged entry says more than what follows from it; the mark still counts when nothing else is wrong.
-  return { folded, slab, damage: damage ?? (await checkHead(options, head, folded, slab)) };
+  return {
+    folded,
+    slab,
+    signed: await signedHead(options, slab),
+    damage: damage ?? (await checkHead(options, head, folded, slab)),
+  };
 };
 
 const checkHead = async <State, Command extends JsonObject, Event extends JsonObject>(
@@ -87,6 +96,21 @@ const checkHead = async <State, Command extends JsonObject, Event extends JsonOb
   return checkNote('mark', marked.value.checkpoint, logKey, origin, slab);
 };
 
+const signedHead = async <State, Command extends JsonObject, Event extends JsonObject>(
+  { tenant, store, logKey, origin, mark }: AuditOptions<State, Command, Event>,
+  slab: MerkleSlab,
+): Promise<SignedHead | undefined> => {
+  const marked = mark.read();
+  let best: SignedHead | undefined;
+  for (const note of [await store.checkpoint(tenant), marked.ok ? marked.value?.checkpoint : undefined]) {
+    if (note === undefined || checkNote('checkpoint', note, logKey, origin, slab) !== undefined) continue;
+    const checkpoint = verifyCheckpoint(note, logKey, origin);
+    if (checkpoint.ok && checkpoint.value.size >= (best?.size ?? 0))
+      best = { size: checkpoint.value.size, root: checkpoint.value.root, note };
+  }
+  return best;
+};
+
 const checkNote = (
   what: string,
   note: string,
@@ -99,10 +123,4 @@ const checkNote = (
   const { size, root } = checkpoint.value;
   if (size > slab.size) return { index: slab.size, what: `it ends before its ${what}, which is at size ${size}` };
   return root === rootOf(slab.edge(size)) ? undefined : { index: size, what: `it is another history than its ${what}` };
-};
-
-/** What a store's failure while looking means: nothing can be said from here on. */
-export const damageFrom = (error: unknown): Damage => {
-  if (error instanceof StoreFailure) return { index: 0, what: error.message };
-  throw error;
 };

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import { digestOf } from '../crypto/digest.ts';
+import type { NoteVerifier } from '../crypto/signed-note.ts';
+import type { Decider } from '../kernel/decider.ts';
+import type { Instant } from '../kernel/instant.ts';
+import { ok, type JsonObject, type Result } from '../kernel/refusal.ts';
+import { rootOf } from '../ledger/merkle.ts';
+import { StoreFailure, type LedgerStore } from '../ledger/store.ts';
+import type { MarkKeeper } from './mark.ts';
+import { audit } from './sequencer-start.ts';
+import type { Damage } from './sequencer-replay.ts';
+
+export type FsckOptions = {
+  /** First line of the checkpoints; by default the name of the key. */
+  readonly origin?: string;
+  /** The mark to compare with. Without it nothing shows a tail that was cut together with the checkpoint. */
+  readonly mark?: MarkKeeper;
+};
+
+/** What stands in the ledger, as far as it is good, and the first thing that is wrong. */
+export type FsckReport = {
+  readonly sound: boolean;
+  readonly entries: number;
+  readonly blobs: number;
+  readonly root: string;
+  readonly time: Instant | null;
+  /** Size of the largest signed head that the entries lead to; null without any. */
+  readonly signedSize: number | null;
+  readonly damage: Damage | null;
+};
+
+const blobsAtOnce = 16;
+
+const noMark: MarkKeeper = { read: () => ok(undefined), write: () => {} };
+
+/**
+ * Trusts nothing that is stored (SPEC L11): every entry and blob is hashed again, the root derived from entries
+ * alone, the rules applied again from the first entry on, and signatures of checkpoint and mark checked. Changes
+ * nothing. Refuses only when the store can't be read at all.
+ */
+export const fsck = async <State, Command extends JsonObject, Event extends JsonObject>(
+  store: LedgerStore,
+  tenant: string,
+  decider: Decider<State, Command, Event>,
+  logKey: NoteVerifier,
+  { origin = logKey.name, mark }: FsckOptions = {},
+): Promise<Result<FsckReport>> => {
+  try {
+    return ok(await check(store, tenant, decider, logKey, origin, mark));
+  } catch (error) {
+    if (error instanceof StoreFailure) return { ok: false, refusal: error.refusal };
+    throw error;
+  }
+};
+
+const check = async <State, Command extends JsonObject, Event extends JsonObject>(
+  store: LedgerStore,
+  tenant: string,
+  decider: Decider<State, Command, Event>,
+  logKey: NoteVerifier,
+  origin: string,
+  mark: MarkKeeper | undefined,
+): Promise<FsckReport> => {
+  const checked = await audit({
+    tenant,
+    store,
+    decider,
+    logKey,
+    origin,
+    mark: mark ?? noMark,
+    acceptMissingMark: mark === undefined,
+  });
+  const { folded, slab, signed } = checked;
+  const { count, damage: blobDamage } = await checkBlobs(store, tenant, folded.size);
+  const damage = checked.damage ?? blobDamage ?? null;
+  return {
+    sound: damage === null,
+    entries: folded.size,
+    blobs: count,
+    root: rootOf(slab.edge()),
+    time: folded.time,
+    signedSize: signed?.size ?? null,
+    damage,
+  };
+};
+
+const checkBlobs = async (
+  store: LedgerStore,
+  tenant: string,
+  size: number,
+): Promise<{ readonly count: number; readonly damage?: Damage }> => {
+  let count = 0;
+  for (let after = ''; ; ) {
+    const page = await store.blobs(tenant, after, blobsAtOnce);
+    for (const { digest, bytes } of page) {
+      if (digestOf(bytes) !== digest)
+        return { count, damage: { index: size, what: `blob \`${digest}\`, which no entry names, was changed` } };
+      count += 1;
+      after = digest;
+    }
+    if (page.length < blobsAtOnce) return { count };
+  }
+};

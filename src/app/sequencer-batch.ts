@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+import { digestOf } from '../crypto/digest.ts';
+import { canonicalize } from '../kernel/canonical-json.ts';
+import type { Attachments, Decider, Decision, FoldedEntry, Moment } from '../kernel/decider.ts';
+import { addMs, type Instant } from '../kernel/instant.ts';
+import {
+  BrokenInvariant,
+  ok,
+  refuse,
+  type JsonObject,
+  type JsonValue,
+  type Refusal,
+  type Refused,
+  type Result,
+} from '../kernel/refusal.ts';
+import { isRecordable, joinEntry, parseEntry } from '../ledger/entry.ts';
+import { leafHash, rootOf } from '../ledger/merkle.ts';
+import type { MerkleSlab } from '../ledger/slab.ts';
+import type { LedgerHead, StoreBatch, StoredEntry } from '../ledger/store.ts';
+import type { EntryClock } from './sequencer-clock.ts';
+import type { Ticket } from './sequencer-intake.ts';
+import { replay, type Damage, type Folded } from './sequencer-replay.ts';
+
+/** What came of one command. `entry` is the canonical text of its entry, null when it left none. */
+export type Outcome<Event> = {
+  readonly decision: Decision<Event>;
+  readonly index: number | null;
+  readonly entry: string | null;
+};
+
+/** Found while a batch was running; the ledger is quarantined from then on. */
+export class DamageFound extends Error {
+  override readonly name = 'DamageFound';
+  readonly damage: Damage;
+  constructor(damage: Damage) {
+    super(damage.what);
+    this.damage = damage;
+  }
+}
+
+export type BatchContext<State, Command extends JsonObject, Event extends JsonObject> = {
+  readonly tenant: string;
+  readonly decider: Decider<State, Command, Event>;
+  readonly clock: EntryClock;
+  readonly slab: MerkleSlab;
+  readonly now: () => number;
+  /** Note to keep in the same transaction: the checkpoint of the batch before. */
+  readonly checkpoint: string | undefined;
+  /** Whether kept answers that are older than a day shall go. */
+  readonly prune: boolean;
+};
+
+export type BatchResult<State, Event> = {
+  /** State that others have already committed, folded on the way. */
+  readonly caughtUp: Folded<State>;
+  /** State after this batch: what counts once the transaction is durable. */
+  readonly after: Folded<State>;
+  readonly outcomes: readonly Outcome<Event>[];
+};
+
+const answersKeptMs = 24 * 3_600_000;
+
+export const refusedOutcome = ({ refusal }: Refused): Outcome<never> => ({
+  decision: { kind: 'refused', refusal, events: [] },
+  index: null,
+  entry: null,
+});
+
+/**
+ * One batch, under the store's lock (SPEC L6): folds what others appended, decides each command on the state the one
+ * before it left, and writes all there is to write. Nothing of it counts before the store has committed.
+ */
+export const runBatch = async <State, Command extends JsonObject, Event extends JsonObject>(
+  context: BatchContext<State, Command, Event>,
+  tx: StoreBatch,
+  folded: Folded<State>,
+  tickets: readonly Ticket<Command>[],
+): Promise<BatchResult<State, Event>> => {
+  const before = await tx.head();
+  const caughtUp = await catchUp(context, tx, folded, before);
+  const time = context.clock.next(before.time, context.now());
+  const batch = new RunningBatch(context, tx, caughtUp);
+  const outcomes: Outcome<Event>[] = [];
+  for (const ticket of tickets) outcomes.push(await batch.answer(ticket, time));
+  await batch.write(before, time);
+  return { caughtUp, after: batch.folded, outcomes };
+};
+
+const catchUp = async <State, Command extends JsonObject, Event extends JsonObject>(
+  { tenant, decider, slab }: BatchContext<State, Command, Event>,
+  tx: StoreBatch,
+  folded: Folded<State>,
+  head: LedgerHead,
+): Promise<Folded<State>> => {
+  if (head.size < folded.size)
+    throw new DamageFound({ index: head.size, what: `it was cut while it was in use, from size ${folded.size}` });
+  const next = await replay(tenant, decider, tx, folded, head.size, (entry: FoldedEntry<Command, Event>) =>
+    slab.append(entry.leafHash),
+  );
+  if (next.damage !== undefined) throw new DamageFound(next.damage);
+  if (rootOf(slab.edge()) !== head.root)
+    throw new DamageFound({ index: folded.size, what: 'the head was changed while it was in use' });
+  return next.folded;
+};
+
+class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> {
+  folded: Folded<State>;
+  readonly #context: BatchContext<State, Command, Event>;
+  readonly #tx: StoreBatch;
+  readonly #entries: StoredEntry[] = [];
+
+  constructor(context: BatchContext<State, Command, Event>, tx: StoreBatch, folded: Folded<State>) {
+    this.#context = context;
+    this.#tx = tx;
+    this.folded = folded;
+  }
+
+  async answer(ticket: Ticket<Command>, time: Result<Instant>): Promise<Outcome<Event>> {
+    const { idempotency } = ticket;
+    const kept = idempotency === undefined ? undefined : await this.#tx.answer(idempotency);
+    if (kept !== undefined) {
+      if (kept.bodyDigest === idempotency?.bodyDigest) return this.#recall(kept.answer);
+      return refusedOutcome(refuseConflict(idempotency?.key ?? ''));
+    }
+    if (!time.ok) return refusedOutcome(time);
+    const attachments = await this.#gather(ticket);
+    if (!attachments.ok) return refusedOutcome(attachments);
+    const outcome = await this.#decide(ticket, { index: this.folded.size, time: time.value }, attachments.value);
+    if (idempotency !== undefined) {
+      const { bodyDigest, ...key } = idempotency;
+      const refusal = outcome.decision.kind === 'refused' ? outcome.decision.refusal : null;
+      await this.#tx.putAnswer(key, { bodyDigest, answer: { index: outcome.index, refusal }, at: time.value });
+    }
+    return outcome;
+  }
+
+  async write(before: LedgerHead, time: Result<Instant>): Promise<void> {
+    const { slab, checkpoint, prune } = this.#context;
+    if (prune && time.ok) await this.#tx.pruneAnswers(addMs(time.value, -answersKeptMs));
+    if (this.#entries.length === 0) return;
+    if (checkpoint !== undefined) await this.#tx.putCheckpoint(checkpoint);
+    const edge = slab.edge();
+    await this.#tx.insert(this.#entries, before, { size: slab.size, root: rootOf(edge), edge, time: this.folded.time });
+  }
+
+  async #decide(ticket: Ticket<Command>, moment: Moment, attachments: Attachments): Promise<Outcome<Event>> {
+    const { tenant, decider, slab } = this.#context;
+    const decision = decider.decide(this.folded.state, ticket.command, moment, attachments);
+    if (decision.kind === 'refused' && decision.events.length === 0) return { decision, index: null, entry: null };
+    if (!isRecordable(decision.events)) throw new BrokenInvariant('the rules gave an event that an entry cannot hold');
+    const eventsText = canonicalize(decision.events);
+    const text = joinEntry({ tenant, ...moment, commandText: ticket.commandText, eventsText });
+    if (!text.ok) return refusedOutcome(text);
+    const bytes = Buffer.from(text.value);
+    const hash = leafHash(bytes);
+    // Read back, so that the state evolves from what stands in the entry and from nothing else (INV12).
+    const events = JSON.parse(eventsText) as readonly Event[];
+    const state = decider.evolve(
+      this.folded.state,
+      { ...moment, command: ticket.command, events, leafHash: hash },
+      attachments,
+    );
+    this.folded = { state, size: moment.index + 1, time: moment.time };
+    slab.append(hash);
+    this.#entries.push({ index: moment.index, bytes, leafHash: hash });
+    for (const [digest, blob] of ticket.given) await this.#tx.putBlob({ digest, bytes: blob });
+    for (const [commitment, opening] of ticket.openings) await this.#tx.putOpening(commitment, opening);
+    return { decision: { ...decision, events }, index: moment.index, entry: text.value };
+  }
+
+  async #gather({ named, given }: Ticket<Command>): Promise<Result<Attachments>> {
+    if (named.length === given.size) return ok(given);
+    const attachments = new Map<string, Uint8Array>();
+    for (const digest of named) {
+      const bytes = given.get(digest) ?? (await this.#tx.blob(digest));
+      if (bytes === undefined)
+        return refuse(
+          'attachment-missing',
+          'L7',
+          `attachment \`${digest.slice(0, 80)}\` was not sent and is not stored`,
+          { digest: digest.slice(0, 80) },
+          'send the bytes of every attachment that the command names',
+        );
+      if (!given.has(digest) && digestOf(bytes) !== digest)
+        throw new DamageFound({ index: this.folded.size, what: `the stored attachment \`${digest}\` was changed` });
+      attachments.set(digest, bytes);
+    }
+    return ok(attachments);
+  }
+
+  async #recall(kept: JsonValue): Promise<Outcome<Event>> {
+    const { index, refusal } = kept as { readonly index: number | null; readonly refusal: Refusal | null };
+    if (index === null && refusal !== null) return refusedOutcome({ ok: false, refusal });
+    const [stored] = await this.#tx.entries(index ?? 0, (index ?? 0) + 1);
+    const entry = stored === undefined ? undefined : parseEntry(stored.bytes);
+    if (stored === undefined || entry === undefined || !entry.ok)
+      throw new DamageFound({ index: index ?? 0, what: 'an entry that was answered for cannot be read' });
+    const events = entry.value.events as readonly Event[];
+    const decision: Decision<Event> =
+      refusal === null ? { kind: 'accepted', events } : { kind: 'refused', refusal, events };
+    return { decision, index, entry: Buffer.from(stored.bytes).toString('utf8') };
+  }
+}
+
+export const refuseConflict = (key: string): Refused =>
+  refuse(
+    'idempotency-conflict',
+    'L12',
+    `idempotency key \`${key.slice(0, 80)}\` was used for another body`,
+    {},
+    'take a new key for a new body',
+  );

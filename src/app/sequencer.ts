@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+import { noteVerifier, type NoteSigner } from '../crypto/signed-note.ts';
+import type { Attachments, Decision } from '../kernel/decider.ts';
+import type { Instant } from '../kernel/instant.ts';
+import { ok, refuse, type JsonObject, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
+import { signCheckpoint } from '../ledger/checkpoint.ts';
+import { rootOf } from '../ledger/merkle.ts';
+import { consistencyProof, inclusionProof } from '../ledger/proof.ts';
+import type { MerkleSlab } from '../ledger/slab.ts';
+import { StoreFailure } from '../ledger/store.ts';
+import { formatTlogProof, type TlogProof } from '../ledger/tlog-proof.ts';
+import { quarantineFrom, refuseQuarantined, type Quarantine } from './quarantine.ts';
+import { DamageFound, refuseConflict, refusedOutcome, runBatch, type Outcome } from './sequencer-batch.ts';
+import { EntryClock } from './sequencer-clock.ts';
+import { FollowerLoop, type Follower, type FollowHandler, type FollowOptions } from './sequencer-follower.ts';
+import { takeIn, type Submission, type Ticket } from './sequencer-intake.ts';
+import type { Damage, Folded } from './sequencer-replay.ts';
+import { audit, type AuditOptions } from './sequencer-start.ts';
+
+export type SequencerOptions<State, Command extends JsonObject, Event extends JsonObject> = Omit<
+  AuditOptions<State, Command, Event>,
+  'logKey'
+> & {
+  /** Signs checkpoints; the log's own key and nobody's vote. */
+  readonly signer: NoteSigner;
+  /** Milliseconds since 1970, UTC. */
+  readonly now: () => number;
+  /** The process can decide nothing any more, and must end: what is durable is unknown, or an invariant broke. */
+  readonly fatal: (error: unknown) => void;
+  /** The ledger is damaged; called once, at the start or when it shows. */
+  readonly onAlert: (quarantine: Quarantine) => void;
+  /** Does what can be done before the lock, such as checking signatures for a cache. What it throws is ignored. */
+  readonly prepare?: (command: Command, attachments: Attachments) => void;
+  /** Believe the clock although it is more than 24 hours after the last entry. */
+  readonly acceptTimeJump?: boolean;
+  /** Commands that may wait; more are refused with `overloaded`. */
+  readonly maxWaiting?: number;
+};
+
+/** What a submission is answered. `checkpoint` is a signed note that covers the entry; null when nothing is signed. */
+export type Answer<Event> = Outcome<Event> & { readonly checkpoint: string | null };
+
+/** The newest signed head. */
+export type SignedHead = { readonly size: number; readonly root: string; readonly note: string };
+
+type Waiting<Command, Event> = { readonly ticket: Ticket<Command>; readonly resolve: (answer: Answer<Event>) => void };
+
+const maxBatch = 256;
+const defaultMaxWaiting = 4096;
+const observeEveryMs = 3_600_000;
+const pruneEveryMs = 600_000;
+
+const entryUnknown = (message: string): Refused =>
+  refuse('entry-unknown', 'L3', message, {}, 'ask for an index below the size of the latest checkpoint');
+
+/**
+ * The only writer of a tenant's ledger (design 5): commands queue, one batch at a time is decided, made durable,
+ * signed, marked outside the database, and only then answered. Reads answer from what is signed.
+ */
+export class Sequencer<State, Command extends JsonObject, Event extends JsonObject> {
+  readonly #options: SequencerOptions<State, Command, Event>;
+  readonly #clock: EntryClock;
+  readonly #slab: MerkleSlab;
+  #folded: Folded<State>;
+  #signed: SignedHead | undefined;
+  #quarantine: Quarantine | undefined;
+  #stopped: Refusal | undefined;
+  #queue: Waiting<Command, Event>[] = [];
+  #busy = false;
+  #idle: (() => void)[] = [];
+  #prunedAt = Number.NEGATIVE_INFINITY;
+  readonly #inFlight = new Map<string, string>();
+  readonly #followers = new Set<FollowerLoop<Command, Event>>();
+  readonly #listeners = new Set<(head: SignedHead) => void>();
+  readonly #heartbeat: NodeJS.Timeout;
+
+  constructor(
+    options: SequencerOptions<State, Command, Event>,
+    folded: Folded<State>,
+    slab: MerkleSlab,
+    damage: Damage | undefined,
+  ) {
+    this.#options = options;
+    this.#folded = folded;
+    this.#slab = slab;
+    this.#clock = new EntryClock(folded.time, options.now(), options.acceptTimeJump ?? false);
+    this.#heartbeat = setInterval(() => this.#clock.observe(options.now()), observeEveryMs).unref();
+    if (damage === undefined) this.#publish();
+    else this.#isolate(damage);
+  }
+
+  /** State folded from every durable entry. */
+  state(): State {
+    return this.#folded.state;
+  }
+
+  /** Entries that are durable, and the time of the last. */
+  head(): { readonly size: number; readonly root: string; readonly time: Instant | null } {
+    const { size, time } = this.#folded;
+    return { size, root: rootOf(this.#slab.edge(size)), time };
+  }
+
+  signedHead(): SignedHead | undefined {
+    return this.#signed;
+  }
+
+  quarantine(): Quarantine | undefined {
+    return this.#quarantine;
+  }
+
+  /** Never rejects: whatever happens is an answer. Answered `accepted` or with an index means durable. */
+  submit(command: Command, submission: Submission = {}): Promise<Answer<Event>> {
+    const no = (refused: Refused): Promise<Answer<Event>> =>
+      Promise.resolve({ ...refusedOutcome(refused), checkpoint: this.#signed?.note ?? null });
+    const closed = this.#closed();
+    if (closed !== undefined) return no(closed);
+    const { maxWaiting = defaultMaxWaiting, prepare } = this.#options;
+    if (this.#queue.length >= maxWaiting)
+      return no(
+        refuse(
+          'overloaded',
+          'L12',
+          `${this.#queue.length} commands are waiting already`,
+          { waiting: this.#queue.length },
+          'try again in a second',
+        ),
+      );
+    const ticket = takeIn(command, submission);
+    if (!ticket.ok) return no(ticket);
+    const flight = ticket.value.idempotency;
+    const flightKey = flight && JSON.stringify([flight.principal, flight.route, flight.key]);
+    if (flight !== undefined && flightKey !== undefined) {
+      const body = this.#inFlight.get(flightKey);
+      if (body !== undefined)
+        return no(
+          body === flight.bodyDigest
+            ? refuse(
+                'idempotency-in-flight',
+                'L12',
+                `the request with key \`${flight.key.slice(0, 80)}\` is still being answered`,
+                {},
+                'wait for its answer, then ask again',
+              )
+            : refuseConflict(flight.key),
+        );
+      this.#inFlight.set(flightKey, flight.bodyDigest);
+    }
+    try {
+      prepare?.(ticket.value.command, ticket.value.given);
+    } catch {
+      // Only a cache is missing something; deciding will meet the same input and say what is wrong with it.
+    }
+    return new Promise((resolve) => {
+      const release = (answer: Answer<Event>): void => {
+        if (flightKey !== undefined) this.#inFlight.delete(flightKey);
+        resolve(answer);
+      };
+      this.#queue.push({ ticket: ticket.value, resolve: release });
+      this.#schedule();
+    });
+  }
+
+  /** Proof that the entry stands under the newest signed checkpoint, in parts. */
+  prove(index: number): Result<TlogProof> {
+    const signed = this.#signed;
+    if (signed === undefined || !Number.isSafeInteger(index) || index < 0 || index >= signed.size)
+      return entryUnknown(`there is no signed entry ${index}`);
+    return ok({ index, proof: inclusionProof(signed.size, index, this.#slab.hashAt), checkpoint: signed.note });
+  }
+
+  /** The same as one text (c2sp.org/tlog-proof). */
+  receipt(index: number): Result<string> {
+    const proof = this.prove(index);
+    return proof.ok ? ok(formatTlogProof(proof.value)) : proof;
+  }
+
+  /** Proof that the ledger at `to`, by default the newest signed size, holds the one at `from` unchanged. */
+  consistency(from: number, to: number = this.#signed?.size ?? 0): Result<readonly string[]> {
+    if (
+      !Number.isSafeInteger(from) ||
+      !Number.isSafeInteger(to) ||
+      from < 0 ||
+      from > to ||
+      to > (this.#signed?.size ?? 0)
+    )
+      return entryUnknown(`there is no way from size ${from} to ${to}`);
+    return ok(consistencyProof(from, to, this.#slab.hashAt));
+  }
+
+  /** Root of an earlier size, or undefined beyond what is signed. */
+  rootAt(size: number): string | undefined {
+    return Number.isSafeInteger(size) && size >= 0 && size <= (this.#signed?.size ?? -1)
+      ? rootOf(this.#slab.edge(size))
+      : undefined;
+  }
+
+  /** Calls the handler with every entry from the follower's cursor on, after it is durable, at least once. */
+  async follow(options: FollowOptions, handler: FollowHandler<Command, Event>): Promise<Follower> {
+    const { tenant, store } = this.#options;
+    const cursor = (await store.cursor(tenant, options.name)) ?? options.from;
+    const follower = new FollowerLoop<Command, Event>(tenant, store, options, cursor, handler, () => this.#folded.size);
+    this.#followers.add(follower);
+    return follower;
+  }
+
+  /** Told of each new signed head, before the answers. Gives back what ends it. */
+  subscribe(listener: (head: SignedHead) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** An operator has looked at the clock: it is right, although it leapt. */
+  acceptTimeJump(): void {
+    this.#clock.accept(this.#options.now());
+  }
+
+  /** Answers what is waiting, stops the followers, keeps the last checkpoint. The store stays open. */
+  async close(): Promise<void> {
+    const closing = refuse('ledger-unavailable', 'L12', 'the ledger is being closed', {}, 'try again when it runs');
+    this.#stopped ??= closing.refusal;
+    clearInterval(this.#heartbeat);
+    if (this.#busy || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    for (const follower of this.#followers) await follower.stop();
+    if (this.#stopped === closing.refusal && this.#quarantine === undefined && this.#signed !== undefined)
+      await this.#options.store.putCheckpoint(this.#options.tenant, this.#signed.note);
+  }
+
+  #closed(): Refused | undefined {
+    if (this.#quarantine !== undefined) return refuseQuarantined(this.#quarantine);
+    return this.#stopped === undefined ? undefined : { ok: false, refusal: this.#stopped };
+  }
+
+  // Not at once: whoever was just answered, and whatever the sockets hold, shall come along in this batch.
+  #schedule(): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    setImmediate(() => void this.#pump());
+  }
+
+  async #pump(): Promise<void> {
+    const waiting = this.#queue.splice(0, maxBatch);
+    await this.#batch(waiting);
+    this.#busy = false;
+    if (this.#queue.length > 0) this.#schedule();
+    else for (const done of this.#idle.splice(0)) done();
+  }
+
+  async #batch(waiting: readonly Waiting<Command, Event>[]): Promise<void> {
+    const { tenant, store } = this.#options;
+    const sizeBefore = this.#folded.size;
+    try {
+      const prune = this.#options.now() - this.#prunedAt > pruneEveryMs;
+      const tickets = waiting.map(({ ticket }) => ticket);
+      const { after, outcomes } = await store.batch(tenant, (tx) =>
+        runBatch(
+          { ...this.#options, clock: this.#clock, slab: this.#slab, checkpoint: this.#signed?.note, prune },
+          tx,
+          this.#folded,
+          tickets,
+        ),
+      );
+      // Durable from here on.
+      if (prune) this.#prunedAt = this.#options.now();
+      this.#folded = after;
+      if (after.size > sizeBefore) this.#publish();
+      const checkpoint = this.#signed?.note ?? null;
+      for (const [at, { resolve }] of waiting.entries()) {
+        const outcome = outcomes[at];
+        if (outcome !== undefined) resolve({ ...outcome, checkpoint });
+      }
+    } catch (error) {
+      this.#fail(error, waiting, sizeBefore);
+    }
+  }
+
+  #fail(error: unknown, waiting: readonly Waiting<Command, Event>[], sizeBefore: number): void {
+    if (error instanceof DamageFound) {
+      this.#isolate(error.damage);
+      this.#refuseAll(waiting, refuseQuarantined(quarantineFrom(error.damage.index, error.damage.what)));
+      return;
+    }
+    if (error instanceof StoreFailure && error.outcome === 'nothing-written') {
+      // What others had appended was folded into the tree as well; the next batch folds it again.
+      this.#slab.truncate(sizeBefore);
+      this.#refuseAll(waiting, { ok: false, refusal: error.refusal });
+      return;
+    }
+    const refused = refuse(
+      'ledger-unavailable',
+      'L6',
+      'the ledger stopped, and it is unknown whether the command was recorded',
+      {},
+      'look whether it was before you try again; an idempotency key does that for you',
+    );
+    this.#stopped = refused.refusal;
+    this.#refuseAll(waiting, refused);
+    this.#refuseAll(this.#queue.splice(0), refused);
+    this.#options.fatal(error);
+  }
+
+  #refuseAll(waiting: readonly Waiting<Command, Event>[], refused: Refused): void {
+    for (const { resolve } of waiting) resolve({ ...refusedOutcome(refused), checkpoint: this.#signed?.note ?? null });
+  }
+
+  /** Signs what is durable, marks it outside, tells whoever listens; in this order (design 5). */
+  #publish(): void {
+    const { origin, signer, mark } = this.#options;
+    const { size, root } = this.head();
+    const note = this.#signed?.size === size ? this.#signed.note : signCheckpoint({ origin, size, root }, signer);
+    mark.write({ checkpoint: note, root, size });
+    this.#signed = { size, root, note };
+    for (const listener of this.#listeners) listener(this.#signed);
+    for (const follower of this.#followers) follower.wake();
+  }
+
+  #isolate({ index, what }: Damage): void {
+    this.#quarantine = quarantineFrom(index, what);
+    this.#options.onAlert(this.#quarantine);
+  }
+}
+
+/**
+ * Opens a tenant's ledger: looks at everything in it, then starts deciding, or isolates it when something is wrong.
+ * Refuses only when the store itself can't be opened or the mark can't be written.
+ */
+export const startSequencer = async <State, Command extends JsonObject, Event extends JsonObject>(
+  options: SequencerOptions<State, Command, Event>,
+): Promise<Result<Sequencer<State, Command, Event>>> => {
+  const logKey = noteVerifier(options.signer.name, options.signer.publicKey);
+  if (!logKey.ok) return logKey;
+  try {
+    const { folded, slab, damage } = await audit({ ...options, logKey: logKey.value });
+    return ok(new Sequencer(options, folded, slab, damage));
+  } catch (error) {
+    if (error instanceof StoreFailure) return { ok: false, refusal: error.refusal };
+    throw error;
+  }
+};
+
+export type { Decision };
