@@ -93,8 +93,7 @@ const checkBlobs = async (
   for (let after = ''; ; ) {
     const page = await store.blobs(tenant, after, blobsAtOnce);
     for (const { digest, bytes } of page) {
-      if (digestOf(bytes) !== digest)
-        return { count, damage: { index: size, what: `blob \`${digest}\`, which no entry names, was changed` } };
+      if (digestOf(bytes) !== digest) return { count, damage: { index: size, what: `blob \`${digest}\` was changed` } };
       count += 1;
       after = digest;
     }

@@ -5,7 +5,7 @@ import type { JsonObject } from '../kernel/refusal.ts';
 import { verifyCheckpoint } from '../ledger/checkpoint.ts';
 import { rootOf } from '../ledger/merkle.ts';
 import { MerkleSlab } from '../ledger/slab.ts';
-import { StoreFailure, type LedgerHead, type LedgerStore } from '../ledger/store.ts';
+import type { LedgerHead, LedgerStore } from '../ledger/store.ts';
 import type { MarkKeeper } from './mark.ts';
 import { replay, type Damage, type EntrySource, type Folded } from './sequencer-replay.ts';
 

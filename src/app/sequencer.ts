@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { noteVerifier, type NoteSigner } from '../crypto/signed-note.ts';
-import type { Attachments, Decision } from '../kernel/decider.ts';
+import type { Attachments } from '../kernel/decider.ts';
 import type { Instant } from '../kernel/instant.ts';
 import { ok, refuse, type JsonObject, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
 import { signCheckpoint } from '../ledger/checkpoint.ts';
@@ -15,7 +15,7 @@ import { EntryClock } from './sequencer-clock.ts';
 import { FollowerLoop, type Follower, type FollowHandler, type FollowOptions } from './sequencer-follower.ts';
 import { takeIn, type Submission, type Ticket } from './sequencer-intake.ts';
 import type { Damage, Folded } from './sequencer-replay.ts';
-import { audit, type AuditOptions } from './sequencer-start.ts';
+import { audit, type Audit, type AuditOptions, type SignedHead } from './sequencer-start.ts';
 
 export type SequencerOptions<State, Command extends JsonObject, Event extends JsonObject> = Omit<
   AuditOptions<State, Command, Event>,
@@ -39,9 +39,6 @@ export type SequencerOptions<State, Command extends JsonObject, Event extends Js
 
 /** What a submission is answered. `checkpoint` is a signed note that covers the entry; null when nothing is signed. */
 export type Answer<Event> = Outcome<Event> & { readonly checkpoint: string | null };
-
-/** The newest signed head. */
-export type SignedHead = { readonly size: number; readonly root: string; readonly note: string };
 
 type Waiting<Command, Event> = { readonly ticket: Ticket<Command>; readonly resolve: (answer: Answer<Event>) => void };
 
@@ -74,17 +71,13 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   readonly #listeners = new Set<(head: SignedHead) => void>();
   readonly #heartbeat: NodeJS.Timeout;
 
-  constructor(
-    options: SequencerOptions<State, Command, Event>,
-    folded: Folded<State>,
-    slab: MerkleSlab,
-    damage: Damage | undefined,
-  ) {
+  constructor(options: SequencerOptions<State, Command, Event>, { folded, slab, signed, damage }: Audit<State>) {
     this.#options = options;
     this.#folded = folded;
     this.#slab = slab;
     this.#clock = new EntryClock(folded.time, options.now(), options.acceptTimeJump ?? false);
     this.#heartbeat = setInterval(() => this.#clock.observe(options.now()), observeEveryMs).unref();
+    this.#signed = signed;
     if (damage === undefined) this.#publish();
     else this.#isolate(damage);
   }
@@ -198,7 +191,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   async follow(options: FollowOptions, handler: FollowHandler<Command, Event>): Promise<Follower> {
     const { tenant, store } = this.#options;
     const cursor = (await store.cursor(tenant, options.name)) ?? options.from;
-    const follower = new FollowerLoop<Command, Event>(tenant, store, options, cursor, handler, () => this.#folded.size);
+    const follower = new FollowerLoop<Command, Event>(tenant, store, options, cursor, handler, () => this.#readable());
     this.#followers.add(follower);
     return follower;
   }
@@ -223,6 +216,11 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     for (const follower of this.#followers) await follower.stop();
     if (this.#stopped === closing.refusal && this.#quarantine === undefined && this.#signed !== undefined)
       await this.#options.store.putCheckpoint(this.#options.tenant, this.#signed.note);
+  }
+
+  // Followers act on what is signed and marked. A damaged ledger is still read as far as it is good.
+  #readable(): number {
+    return this.#quarantine === undefined ? (this.#signed?.size ?? 0) : this.#folded.size;
   }
 
   #closed(): Refused | undefined {
@@ -329,12 +327,11 @@ export const startSequencer = async <State, Command extends JsonObject, Event ex
   const logKey = noteVerifier(options.signer.name, options.signer.publicKey);
   if (!logKey.ok) return logKey;
   try {
-    const { folded, slab, damage } = await audit({ ...options, logKey: logKey.value });
-    return ok(new Sequencer(options, folded, slab, damage));
+    return ok(new Sequencer(options, await audit({ ...options, logKey: logKey.value })));
   } catch (error) {
     if (error instanceof StoreFailure) return { ok: false, refusal: error.refusal };
     throw error;
   }
 };
 
-export type { Decision };
+export type { SignedHead };
