@@ -104,6 +104,7 @@ export const refusalCodes = [
   'fact-unattested',
   'producer-unknown',
   'git-commit-malformed',
+  'git-evidence-incomplete',
   // approve, timelock, execute, review, lifecycle: the life of a request
   'ask-not-allowed',
   'action-unknown',

@@ -7,7 +7,8 @@ import { digestOf } from '../crypto/digest.ts';
 import type { CompiledAction, CompiledFact } from '../policy/compiled.ts';
 import { authenticate, type LedgerIdentity, type Signed } from '../roster/authenticate.ts';
 import { isAmong, personBehind, personOfKey, type Roster } from '../roster/roster.ts';
-import { attributeCommits, decodeCommitEvidence } from './attribution.ts';
+import { attributeCommits } from './attribution.ts';
+import { decodeCommitEvidence } from './commit-evidence.ts';
 import type { FactRecord } from './change-document.ts';
 import type { GatheredFact, Submission } from './submission.ts';
 
