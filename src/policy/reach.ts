@@ -40,12 +40,13 @@ const reach = (roster: PolicyRosterFacts, gate: GateQuestion): Reach => {
     personsBehind(roster, [seat.group]).filter((id) => canSignAt(roster, id, gate.sign_with)),
   );
   const everybody = new Set(members.flat());
+  const runners = new Set(personsBehind(roster, gate.run));
   for (const requester of personsBehind(roster, gate.ask)) {
     // Requesters who sit at no seat and share the same attributes meet the same gate.
     const kind = JSON.stringify([
       everybody.has(requester) || gate.must_not_share.includes('manager') ? requester : '',
       gate.must_not_share.map((attribute) => roster.attributesOf(requester)[attribute] ?? null),
-      personsBehind(roster, gate.run).includes(requester),
+      runners.has(requester),
     ]);
     const known = answers.get(kind) ?? canPass(roster, gate, members, requester);
     answers.set(kind, known);
