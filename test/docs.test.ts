@@ -44,7 +44,7 @@ test('links between pages lead somewhere', () => {
 
 test('commands that pages name exist', () => {
   const scripts = Object.keys((JSON.parse(read('package.json')) as { scripts: object }).scripts);
-  const verbs = new Set(execFileSync(process.execPath, [join(root, 'src/cli/main.ts'), 'help'], { encoding: 'utf8' }).matchAll(/^ {2}([a-z][a-z-]*)/gm).map((match) => match[1] ?? ''));
+  const verbs = new Set([...execFileSync(process.execPath, [join(root, 'src/cli/main.ts'), 'help'], { encoding: 'utf8' }).matchAll(/^ {2}([a-z][a-z-]*)/gm)].map((match) => match[1] ?? ''));
   const missing = pages.flatMap((page) => {
     const text = read(page);
     const named = [...text.matchAll(/npm run ([a-z:]+)/g)].map((match) => match[1] ?? '').filter((name) => !scripts.includes(name));

@@ -18,7 +18,24 @@ export type LifecycleEntry = FoldedEntry<Command, LifecycleEvent>;
 export const evolve = (state: State, entry: LifecycleEntry, attachments: Attachments): State => {
   let next = state;
   for (const event of entry.events) next = applyEvent(next, event, entry, attachments);
-  return growTree(next, entry.leafHash);
+  return growTree(noteEntry(next, entry), entry.leafHash);
+};
+
+/** Remembers for every request which entries tell of it. */
+const noteEntry = (state: State, { events, index }: LifecycleEntry): State => {
+  const ids = new Set(events.map(requestNamedBy).filter((id) => id !== null));
+  let { requests } = state;
+  for (const id of ids) {
+    const request = requests.get(id);
+    if (request !== undefined) requests = requests.set(id, { ...request, entries: [...request.entries, index] });
+  }
+  return requests === state.requests ? state : { ...state, requests };
+};
+
+const requestNamedBy = (event: LifecycleEvent): string | null => {
+  if (event.type === 'PermitIssued') return event.permit.request;
+  if (event.type === 'ReviewOpened') return event.debt.request;
+  return 'request' in event ? event.request : null;
 };
 
 const growTree = (state: State, leafHash: string): State => {
@@ -116,7 +133,7 @@ const applyGenesis = (state: State, entry: LifecycleEntry, attachments: Attachme
   const genesis = readGenesis(commandOf(entry, 'Genesis'), attachments);
   if (!genesis.ok) throw new BrokenInvariant(`the genesis can't be read again: ${genesis.refusal.message}`);
   const { identity, roster, policy } = genesis.value;
-  return { ...state, identity, roster, policy, policyVersion: 1, governance: entry.leafHash };
+  return { ...state, identity, roster, policy, policyVersion: 1, governance: entry.leafHash, governanceEntries: [entry.index] };
 };
 
 const applySubmitted = (state: State, event: EventOf<'RequestSubmitted'>, entry: LifecycleEntry, attachments: Attachments): State => {
@@ -139,6 +156,7 @@ const applySubmitted = (state: State, event: EventOf<'RequestSubmitted'>, entry:
     consumedAt: null,
     restsOn: [entry.leafHash],
     endedBy: null,
+    entries: [],
   };
   return { ...put(state, request), used: state.used.set(statementDigest, true) };
 };
@@ -176,7 +194,14 @@ const applyActivated = (state: State, event: EventOf<'RosterChanged'> | EventOf<
   if (!applied.ok) throw new BrokenInvariant(`entry ${entry.index} can't be applied again: ${applied.refusal.message}`);
   const { roster, policy, kind } = applied.value;
   const done = finish(state, event.request, 'finished', 'succeeded');
-  return { ...done, roster, policy, policyVersion: done.policyVersion + (kind === 'policy' ? 1 : 0), governance: entry.leafHash };
+  return {
+    ...done,
+    roster,
+    policy,
+    policyVersion: done.policyVersion + (kind === 'policy' ? 1 : 0),
+    governance: entry.leafHash,
+    governanceEntries: [...done.governanceEntries, entry.index],
+  };
 };
 
 const countRefusal = (state: State, principal: string, hour: string): State => {

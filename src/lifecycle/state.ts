@@ -27,6 +27,8 @@ export type State = {
   readonly policyVersion: number;
   /** Leaf hash of the newest genesis, roster or policy entry. */
   readonly governance: string;
+  /** Indexes of the genesis and of every roster or policy entry, ascending. */
+  readonly governanceEntries: readonly number[];
   readonly requests: PersistentMap<RequestState>;
   /** Ids of requests that time may still change. */
   readonly open: PersistentMap<true>;
@@ -48,6 +50,7 @@ export const initialState: State = {
   policy: null,
   policyVersion: 0,
   governance: '',
+  governanceEntries: [],
   requests: emptyMap<RequestState>(),
   open: emptyMap<true>(),
   permits: emptyMap<string>(),

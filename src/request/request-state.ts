@@ -79,6 +79,8 @@ export type RequestState = {
   /** Leaf hashes of the entries that made the present revision. */
   readonly restsOn: readonly string[];
   readonly endedBy: string | null;
+  /** Indexes of the entries that tell of this request, ascending. */
+  readonly entries: readonly number[];
 };
 
 export const isOver = (status: RequestStatus): boolean =>
