@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deployAction, fingerprintOf, hour, minute, personOf, policyOf, sign, tier, World } from '../support/world.ts';
+import { deployAction, fingerprintOf, hour, minute, personOf, policyOf, rosterRecords, sign, tier, World } from '../support/world.ts';
 
 const types = (events: readonly { readonly type: string }[]): string[] => events.map((event) => event.type);
 const critical = { facts: { service: 'shop', risk: 90 } };
@@ -87,7 +87,7 @@ test('A04, C21: a person in both groups fills one seat; two persons fill the two
   for (const order of [['grace', 'radia'], ['radia', 'grace'], ['grace', 'linus']] as const) {
     const world = new World(riskyPolicy);
     const id = world.ask(critical);
-    assert.equal(world.stateOf(id).change.tier, 'critical');
+    assert.equal(world.stateOf(id).change.tier, 'strict');
     world.accept(world.vote(id, order[0]));
     assert.equal(world.stateOf(id).status, 'pending');
     assert.deepEqual(types(world.accept(world.vote(id, order[1]))), ['ApprovalRecorded', 'GateMet', 'TimelockStarted']);
@@ -126,7 +126,7 @@ test('A32, R2: a fact that the requester typed low does not lower the tier', () 
   const world = new World(riskyPolicy);
   const low = world.ask({ facts: { service: 'shop', risk: 1 } });
   const { change } = world.stateOf(low);
-  assert.equal(change.tier, 'critical');
+  assert.equal(change.tier, 'strict');
   assert.deepEqual(change.risk.outcomes, ['add[0]:worst-case']);
   const vouched = new World(attestedRisk);
   const command = (risk: number) => {
@@ -139,7 +139,7 @@ test('A32, R2: a fact that the requester typed low does not lower the tier', () 
   assert.equal(vouched.stateOf(lower.request).change.tier, 'standard');
   const higher = command(90);
   vouched.accept(higher);
-  assert.equal(vouched.stateOf(higher.request).change.tier, 'critical');
+  assert.equal(vouched.stateOf(higher.request).change.tier, 'strict');
 });
 
 test('F5: an attestation by the requester, for another request, or by nobody in the group vouches for nothing', () => {
@@ -287,8 +287,10 @@ test('INV9: an unpaid debt raises the bar and never bars the exit', () => {
   assert.equal(world.stateOf(second).status, 'met');
 });
 
-test('tiers and their own time: a tier below sign-with refuses the vote', () => {
-  const strong = new World(policyOf(deployAction({ tiers: [tier({ sign_with: 'present' })] })));
+test('V3: a level is a ceiling in the roster, and has to show in the signature itself', () => {
+  const records = rosterRecords();
+  for (const name of ['grace', 'linus', 'radia', 'margaret', 'vint']) records[`key/${fingerprintOf(name)}`] = { ...records[`key/${fingerprintOf(name)}`], level: 'present' };
+  const strong = new World(policyOf(deployAction({ tiers: [tier({ sign_with: 'present' })] })), records);
   const id = strong.ask();
   strong.refuse(strong.vote(id, 'grace'), 'vote-level-too-low');
 });

@@ -68,7 +68,7 @@ export const deployAction = (over: Partial<CompiledAction> = {}): CompiledAction
   tiers: [
     tier(),
     tier({
-      name: 'critical',
+      name: 'strict',
       from_score: 50,
       seats: [
         { name: 'platform', count: 1, group: 'group:platform' },
