@@ -14,7 +14,13 @@ export type BenchLine = {
 const round = (value: number): number => Number(value.toPrecision(4));
 
 /** A line where larger figures are better. */
-export const moreIsBetter = (bench: string, unit: string, ours: number, against: string, theirs: number): BenchLine => ({
+export const moreIsBetter = (
+  bench: string,
+  unit: string,
+  ours: number,
+  against: string,
+  theirs: number,
+): BenchLine => ({
   bench,
   ours: round(ours),
   unit,
@@ -24,7 +30,13 @@ export const moreIsBetter = (bench: string, unit: string, ours: number, against:
 });
 
 /** A line where smaller figures are better, such as a time. */
-export const lessIsBetter = (bench: string, unit: string, ours: number, against: string, theirs: number): BenchLine => ({
+export const lessIsBetter = (
+  bench: string,
+  unit: string,
+  ours: number,
+  against: string,
+  theirs: number,
+): BenchLine => ({
   ...moreIsBetter(bench, unit, ours, against, theirs),
   ratio: round(theirs / ours),
 });

@@ -18,10 +18,16 @@ if (unknown !== undefined) {
 }
 
 for (const name of wanted.length > 0 ? wanted : names) {
-  const { run } = (await import(join(import.meta.dirname, `${name}.ts`))) as { run: () => Promise<readonly BenchLine[]> };
+  const { run } = (await import(join(import.meta.dirname, `${name}.ts`))) as {
+    run: () => Promise<readonly BenchLine[]>;
+  };
   for (const line of await run()) {
     const { bench, ours, unit, against, theirs, ratio } = line;
-    process.stdout.write(json ? `${JSON.stringify(line)}\n` : `${bench.padEnd(24)} ${String(ours).padStart(9)} ${unit.padEnd(8)} ${ratio.toFixed(2).padStart(7)} × ${theirs} (${against})\n`);
+    process.stdout.write(
+      json
+        ? `${JSON.stringify(line)}\n`
+        : `${bench.padEnd(24)} ${String(ours).padStart(9)} ${unit.padEnd(8)} ${ratio.toFixed(2).padStart(7)} × ${theirs} (${against})\n`,
+    );
   }
 }
 process.exit(0);

@@ -28,7 +28,12 @@ const step = (sentence: string, command: string, args: readonly string[]): void 
 const ownProcess = /^test\/(crash|e2e|attack|server|cli|client|enforce|adapters|verify)\//;
 
 const runTests = async (files: readonly string[], isolation: 'none' | 'process'): Promise<void> => {
-  const stream = run({ files: files.map((file) => join(root, file)), isolation, concurrency: isolation === 'process' ? 2 : true, timeout: 5 * 60_000 });
+  const stream = run({
+    files: files.map((file) => join(root, file)),
+    isolation,
+    concurrency: isolation === 'process' ? 2 : true,
+    timeout: 5 * 60_000,
+  });
   const slow = new Map<string, number>();
   for await (const { type, data } of stream as AsyncIterable<{ type: string; data: TestReport }>) {
     if (type === 'test:stderr' || type === 'test:stdout') continue;
@@ -46,7 +51,8 @@ const runTests = async (files: readonly string[], isolation: 'none' | 'process')
       print(`FAIL ${data.name}\n     node --test ${file}\n${explain(data.details.error)}`);
     }
   }
-  for (const [file, ms] of [...slow].sort((a, b) => b[1] - a[1]).slice(0, 5)) if (ms > 2000) print(`     ${file} took ${(ms / 1000).toFixed(1)} s`);
+  for (const [file, ms] of [...slow].sort((a, b) => b[1] - a[1]).slice(0, 5))
+    if (ms > 2000) print(`     ${file} took ${(ms / 1000).toFixed(1)} s`);
 };
 
 type TestReport = {
@@ -54,7 +60,11 @@ type TestReport = {
   readonly file?: string;
   readonly nesting: number;
   readonly skip?: string | boolean;
-  readonly details: { readonly duration_ms: number; readonly type?: string; readonly error?: Error & { readonly cause?: unknown } };
+  readonly details: {
+    readonly duration_ms: number;
+    readonly type?: string;
+    readonly error?: Error & { readonly cause?: unknown };
+  };
 };
 
 const explain = (error: (Error & { readonly cause?: unknown }) | undefined): string => {
@@ -67,14 +77,24 @@ step('lint finds nothing (oxlint)', 'oxlint', ['--type-aware', '--deny-warnings'
 step('files are formatted (biome)', 'biome', ['format', '.']);
 
 const structure = ['test/architecture.test.ts', 'test/docs.test.ts'];
-const files = globSync('test/**/*.test.ts', { cwd: root }).map((file) => file.replaceAll('\\', '/')).sort();
+const files = globSync('test/**/*.test.ts', { cwd: root })
+  .map((file) => file.replaceAll('\\', '/'))
+  .sort();
 const started = performance.now();
 if (staticOnly) await runTests(structure, 'process');
 else {
   if (files.length === 0) total.failed += 1;
-  await runTests(files.filter((file) => !ownProcess.test(file)), 'none');
-  await runTests(files.filter((file) => ownProcess.test(file)), 'process');
+  await runTests(
+    files.filter((file) => !ownProcess.test(file)),
+    'none',
+  );
+  await runTests(
+    files.filter((file) => ownProcess.test(file)),
+    'process',
+  );
 }
-print(`${total.failed === 0 ? 'ok  ' : 'FAIL'} ${staticOnly ? 'structure and docs' : `${files.length} test files`} (${seconds(started)})`);
+print(
+  `${total.failed === 0 ? 'ok  ' : 'FAIL'} ${staticOnly ? 'structure and docs' : `${files.length} test files`} (${seconds(started)})`,
+);
 print(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed === 0 ? 0 : 1);

@@ -17,7 +17,9 @@ if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtime
     shell: process.platform === 'win32',
   });
   if (done.status !== 0) {
-    process.stderr.write('countersign: `npm ci` failed; its own words stand above. Mend that and run the same command again.\n');
+    process.stderr.write(
+      'countersign: `npm ci` failed; its own words stand above. Mend that and run the same command again.\n',
+    );
     process.exit(done.status ?? 1);
   }
 }

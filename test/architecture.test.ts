@@ -7,12 +7,19 @@ import { test } from 'node:test';
 
 const root = join(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
-const list = (pattern: string): string[] => globSync(pattern, { cwd: root }).map((file) => file.replaceAll('\\', '/')).sort();
+const list = (pattern: string): string[] =>
+  globSync(pattern, { cwd: root })
+    .map((file) => file.replaceAll('\\', '/'))
+    .sort();
 const sources = list('src/**/*.ts');
 
 type Import = { readonly file: string; readonly from: string; readonly typeOnly: boolean };
 const importsOf = (file: string): Import[] =>
-  [...read(file).matchAll(/^(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm)].map((match) => ({ file, typeOnly: match[1] !== undefined, from: match[2] ?? '' }));
+  [...read(file).matchAll(/^(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm)].map((match) => ({
+    file,
+    typeOnly: match[1] !== undefined,
+    from: match[2] ?? '',
+  }));
 const dynamicImports = (file: string): Import[] =>
   [...read(file).matchAll(/\bimport\('([^']+)'\)/g)].map((match) => ({ file, typeOnly: false, from: match[1] ?? '' }));
 const imports = sources.flatMap((file) => [...importsOf(file), ...dynamicImports(file)]);
@@ -38,7 +45,10 @@ const sees: { readonly [folder: string]: readonly string[] } = {
 };
 
 test('every folder of src has its place in the import law', () => {
-  assert.deepEqual([...new Set(sources.map(folderOf))].filter((folder) => !all.includes(folder)), []);
+  assert.deepEqual(
+    [...new Set(sources.map(folderOf))].filter((folder) => !all.includes(folder)),
+    [],
+  );
 });
 
 test('no folder imports what the law does not let it see', () => {
@@ -50,15 +60,22 @@ test('no folder imports what the law does not let it see', () => {
       // Types of a later stage may be named, and roster facts are what policy is checked against.
       return !(one.typeOnly && pure.includes(own) && pure.includes(other));
     });
-  assert.deepEqual(broken.map((one) => `${one.file} → ${one.from}`), []);
+  assert.deepEqual(
+    broken.map((one) => `${one.file} → ${one.from}`),
+    [],
+  );
 });
 
 test('an adapter sees no other adapter', () => {
   const broken = imports.filter((one) => {
-    if (folderOf(one.file) !== 'adapters' || !one.from.startsWith('.') || folderOf(resolved(one)) !== 'adapters') return false;
+    if (folderOf(one.file) !== 'adapters' || !one.from.startsWith('.') || folderOf(resolved(one)) !== 'adapters')
+      return false;
     return resolved(one).split('/')[2] !== one.file.split('/')[2];
   });
-  assert.deepEqual(broken.map((one) => `${one.file} → ${one.from}`), []);
+  assert.deepEqual(
+    broken.map((one) => `${one.file} → ${one.from}`),
+    [],
+  );
 });
 
 const documents = /^src\/policy\/(parse|document|compile|cel|source)[a-z-]*\.ts$/;
@@ -67,9 +84,17 @@ test('the pure core uses no package, and only crypto uses node:crypto', () => {
   const broken = imports.filter(({ file, from }) => {
     if (!pure.includes(folderOf(file)) || from.startsWith('.')) return false;
     if (folderOf(file) === 'crypto' && from === 'node:crypto') return false;
-    return !documents.test(file) || !['yaml', 'zod', '@bufbuild/cel', '@bufbuild/protobuf'].some((name) => from === name || from.startsWith(`${name}/`));
+    return (
+      !documents.test(file) ||
+      !['yaml', 'zod', '@bufbuild/cel', '@bufbuild/protobuf'].some(
+        (name) => from === name || from.startsWith(`${name}/`),
+      )
+    );
   });
-  assert.deepEqual(broken.map((one) => `${one.file} → ${one.from}`), []);
+  assert.deepEqual(
+    broken.map((one) => `${one.file} → ${one.from}`),
+    [],
+  );
 });
 
 test('what the core runs never reaches the policy documents side, nor anything with packages', () => {
@@ -87,7 +112,19 @@ test('what the core runs never reaches the policy documents side, nor anything w
   assert.ok(seen.size > 20);
 });
 
-const impure = [/\basync\b/, /\bawait\b/, /\bDate\.now\b/, /new Date\(\)/, /Math\.random/, /\bprocess\./, /\bsetTimeout\b/, /\bfetch\(/, /\bconsole\./, /\bPromise\b/, /randomBytes|randomUUID/];
+const impure = [
+  /\basync\b/,
+  /\bawait\b/,
+  /\bDate\.now\b/,
+  /new Date\(\)/,
+  /Math\.random/,
+  /\bprocess\./,
+  /\bsetTimeout\b/,
+  /\bfetch\(/,
+  /\bconsole\./,
+  /\bPromise\b/,
+  /randomBytes|randomUUID/,
+];
 test('from kernel to lifecycle there is no clock, no randomness, no I/O and no async', () => {
   // Making a key needs randomness; nothing that decides imports these.
   const makers = new Set(['src/crypto/openssh-private-key.ts', 'src/crypto/generate-key.ts']);
@@ -96,7 +133,9 @@ test('from kernel to lifecycle there is no clock, no randomness, no I/O and no a
   const broken = sources
     .filter((file) => pure.includes(folderOf(file)) && !makers.has(file) && !ports.has(file))
     .flatMap((file) => {
-      const code = read(file).replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '').replaceAll(/'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g, "''");
+      const code = read(file)
+        .replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+        .replaceAll(/'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g, "''");
       return impure.filter((form) => form.test(code)).map((form) => `${file}: ${form.source}`);
     });
   assert.deepEqual(broken, []);
@@ -107,9 +146,16 @@ test('files are kebab-case, named after one idea, short, and licensed', () => {
   for (const file of files) {
     const text = read(file);
     assert.match(file, /^[a-z0-9/.-]+$/, `${file} is not kebab-case`);
-    assert.doesNotMatch(file, /(^|\/)(utils?|helpers?|common|shared|types|index)(\.|\/)/, `${file} is named after nothing`);
+    assert.doesNotMatch(
+      file,
+      /(^|\/)(utils?|helpers?|common|shared|types|index)(\.|\/)/,
+      `${file} is named after nothing`,
+    );
     assert.ok(text.split('\n').length <= 500, `${file} has more than 500 lines`);
-    assert.ok(text.split('\n').slice(0, 2).includes('// SPDX-License-Identifier: Apache-2.0'), `${file} has no licence line`);
+    assert.ok(
+      text.split('\n').slice(0, 2).includes('// SPDX-License-Identifier: Apache-2.0'),
+      `${file} has no licence line`,
+    );
   }
 });
 
@@ -118,8 +164,21 @@ test('no file of src is dead: each is reached from an entry point or a test', ()
   const visit = (file: string): void => {
     if (seen.has(file) || !existsSync(join(root, file))) return;
     seen.add(file);
-    for (const one of [...importsOf(file), ...dynamicImports(file)]) if (one.from.startsWith('.')) visit(posix.normalize(posix.join(dirname(file), one.from)));
+    for (const one of [...importsOf(file), ...dynamicImports(file)])
+      if (one.from.startsWith('.')) visit(posix.normalize(posix.join(dirname(file), one.from)));
   };
-  for (const entry of ['src/cli/main.ts', 'src/client/client.ts', 'src/verify/verify.ts', 'src/verify/main.ts', 'src/ledger/ledger.ts', 'src/enforce/enforce.ts', ...list('test/**/*.ts')]) visit(entry);
-  assert.deepEqual(sources.filter((file) => !seen.has(file)), []);
+  for (const entry of [
+    'src/cli/main.ts',
+    'src/client/client.ts',
+    'src/verify/verify.ts',
+    'src/verify/main.ts',
+    'src/ledger/ledger.ts',
+    'src/enforce/enforce.ts',
+    ...list('test/**/*.ts'),
+  ])
+    visit(entry);
+  assert.deepEqual(
+    sources.filter((file) => !seen.has(file)),
+    [],
+  );
 });

@@ -40,7 +40,8 @@ export const personSetback = (roster: Roster, change: ChangeDocument, person: st
   if (change.executor?.principal === `person:${person}`) return 'voter-is-executor';
   if (seatsOpenTo(roster, change, person).length === 0) return 'voter-lost-seat';
   const shared = change.gate.must_not_share;
-  if (change.producers.some((producer) => sharesAttribute(roster, person, producer, shared))) return 'voter-not-independent';
+  if (change.producers.some((producer) => sharesAttribute(roster, person, producer, shared)))
+    return 'voter-not-independent';
   return undefined;
 };
 

@@ -16,7 +16,12 @@ export type Explanation = {
   readonly children: readonly Explanation[];
 };
 
-const node = (code: string, status: ExplanationStatus, values: JsonObject = {}, children: readonly Explanation[] = []): Explanation => ({
+const node = (
+  code: string,
+  status: ExplanationStatus,
+  values: JsonObject = {},
+  children: readonly Explanation[] = [],
+): Explanation => ({
   code,
   status,
   values,
@@ -29,14 +34,26 @@ export const explain = (request: RequestState, roster: Roster, time: Instant): E
   const gate = evaluateGate({ roster, change, votes, time });
   const rejection = votes.find((vote) => vote.decision === 'reject' && vote.revision === change.revision);
   const children = [
-    node('risk', 'met', { score: change.risk.score, tier: change.tier, outcomes: change.risk.outcomes, worst_case: change.risk.worst_case }),
+    node('risk', 'met', {
+      score: change.risk.score,
+      tier: change.tier,
+      outcomes: change.risk.outcomes,
+      worst_case: change.risk.worst_case,
+    }),
     explainSeats(request, roster, gate),
     ...explainSurface(request, gate),
     ...gate.setAside.map((vote) => node(vote.why, 'refused', { person: vote.person, index: vote.index })),
-    ...(rejection === undefined ? [] : [node('rejected', 'refused', { person: rejection.person, index: rejection.index })]),
+    ...(rejection === undefined
+      ? []
+      : [node('rejected', 'refused', { person: rejection.person, index: rejection.index })]),
     explainLock(request, time),
   ];
-  return node(`request-${status}`, overallStatus(request, gate), { tier: change.tier, revision: change.revision }, children);
+  return node(
+    `request-${status}`,
+    overallStatus(request, gate),
+    { tier: change.tier, revision: change.revision },
+    children,
+  );
 };
 
 const overallStatus = ({ status }: RequestState, gate: GateEvaluation): ExplanationStatus => {
@@ -50,7 +67,9 @@ const explainSeats = (request: RequestState, roster: Roster, gate: GateEvaluatio
     gate.result,
     { filled: gate.filled.length, wanted: gate.filled.length + gate.open.length },
     request.change.gate.seats.map((seat) => {
-      const filled = gate.filled.filter((one) => one.seat === seat.name).map(({ person, index }) => ({ person, index }));
+      const filled = gate.filled
+        .filter((one) => one.seat === seat.name)
+        .map(({ person, index }) => ({ person, index }));
       const open = filled.length < seat.count;
       return node('seat', open ? 'pending' : 'met', {
         seat: seat.name,
@@ -68,7 +87,10 @@ export const couldFill = ({ change, votes }: RequestState, roster: Roster, seat:
   if (group === undefined) return [];
   const voted = new Set(votes.filter((vote) => vote.revision === change.revision).map((vote) => vote.person));
   return membersOf(roster, group).filter(
-    (person) => !voted.has(person) && personSetback(roster, change, person) === undefined && holdsKey(roster, person, change.gate.sign_with),
+    (person) =>
+      !voted.has(person) &&
+      personSetback(roster, change, person) === undefined &&
+      holdsKey(roster, person, change.gate.sign_with),
   );
 };
 
@@ -76,7 +98,8 @@ const holdsKey = (roster: Roster, person: string, level: KeyRecord['level']): bo
   for (const [key, value] of roster.records) {
     if (!key.startsWith('key/')) continue;
     const record = value as unknown as KeyRecord;
-    if (record.holder === `person:${person}` && record.status === 'active' && levelAtLeast(record.level, level)) return true;
+    if (record.holder === `person:${person}` && record.status === 'active' && levelAtLeast(record.level, level))
+      return true;
   }
   return false;
 };
@@ -98,11 +121,16 @@ const explainLock = ({ change, metAt }: RequestState, time: Instant): Explanatio
 };
 
 /** Whether this person may vote on it now, with the seats open to them, or the rule that says no. */
-export const canDecide = (request: RequestState, roster: Roster, person: string): { readonly may: boolean; readonly why: string; readonly seats: readonly string[] } => {
+export const canDecide = (
+  request: RequestState,
+  roster: Roster,
+  person: string,
+): { readonly may: boolean; readonly why: string; readonly seats: readonly string[] } => {
   const { change, votes, status } = request;
   if (activePerson(roster, person) === undefined) return { may: false, why: 'voter-not-active', seats: [] };
   if (status !== 'pending' && status !== 'met') return { may: false, why: `request-${status}`, seats: [] };
-  if (votes.some((vote) => vote.person === person && vote.revision === change.revision)) return { may: false, why: 'vote-already-cast', seats: [] };
+  if (votes.some((vote) => vote.person === person && vote.revision === change.revision))
+    return { may: false, why: 'vote-already-cast', seats: [] };
   const setback = personSetback(roster, change, person);
   if (setback !== undefined) return { may: false, why: setback, seats: [] };
   return { may: true, why: 'entitled', seats: seatsOpenTo(roster, change, person) };

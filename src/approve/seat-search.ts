@@ -86,7 +86,8 @@ const bestPartial = (
     const preferred = deepest[at];
     const options = preferred === undefined ? clashes.map((_clash, vote) => vote) : [preferred];
     const found = options.find(
-      (vote) => !used.has(vote) && ((fits[at] ?? 0n) & (1n << BigInt(vote))) !== 0n && (taken & (1n << BigInt(vote))) === 0n,
+      (vote) =>
+        !used.has(vote) && ((fits[at] ?? 0n) & (1n << BigInt(vote))) !== 0n && (taken & (1n << BigInt(vote))) === 0n,
     );
     if (found === undefined) return undefined;
     used.add(found);

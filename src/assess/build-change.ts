@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { addMs, earlier, type Instant } from '../kernel/instant.ts';
-import { ok, refuse, type JsonObject, type JsonValue, type Refused, type Result } from '../kernel/refusal.ts';
+import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
 import type { RequestStatement } from '../kernel/statements.ts';
 import type { CompiledAction } from '../policy/compiled.ts';
 import { effectiveDigest } from '../policy/policy-shape.ts';
@@ -44,7 +44,7 @@ export const buildChange = (setting: ChangeSetting): Result<ChangeDocument> => {
   const run = executorOf(setting);
   if (!run.ok) return run;
   for (const [name, declared] of Object.entries(action.facts)) {
-    const checked = checkFactValue(name, declared, (facts[name]?.value ?? null) as JsonValue);
+    const checked = checkFactValue(name, declared, facts[name]?.value ?? null);
     if (!checked.ok) return checked;
   }
   const target = fillTarget(action.target, facts);
@@ -55,9 +55,17 @@ export const buildChange = (setting: ChangeSetting): Result<ChangeDocument> => {
   const strictest = strictestTier(action);
   const tier = statement.emergency ? strictest : action.tiers.find((one) => one.name === assessed.tier);
   if (tier === undefined) return noTier(action.name, assessed.tier);
-  const gate = statement.emergency ? emergencyGate(action, strictest, roster, producers.value, setting.debtOpen) : tierGate(tier);
+  const gate = statement.emergency
+    ? emergencyGate(action, strictest, roster, producers.value, setting.debtOpen)
+    : tierGate(tier);
   if (gate === undefined)
-    return refuse('emergency-not-offered', 'E1', `action \`${action.name}\` has no emergency path`, { action: action.name }, 'ask without `--emergency`, or add an `emergency` section to its policy');
+    return refuse(
+      'emergency-not-offered',
+      'E1',
+      `action \`${action.name}\` has no emergency path`,
+      { action: action.name },
+      'ask without `--emergency`, or add an `emergency` section to its policy',
+    );
   const lasts = statement.emergency && action.emergency ? action.emergency.lasts_ms : action.timing.permit_valid_ms;
   return ok({
     type: 'countersign.dev/change/v0',
@@ -91,18 +99,42 @@ export const buildChange = (setting: ChangeSetting): Result<ChangeDocument> => {
 };
 
 const noTier = (action: string, tier: string) =>
-  refuse('policy-missing', 'P1', `action \`${action}\` has no tier \`${tier}\``, { action, tier }, 'mend the policy; without a tier there is no gate and nothing is allowed');
+  refuse(
+    'policy-missing',
+    'P1',
+    `action \`${action}\` has no tier \`${tier}\``,
+    { action, tier },
+    'mend the policy; without a tier there is no gate and nothing is allowed',
+  );
 
 // LC2: only whom the policy lets ask, and for a time that has not passed and is not for ever (SPEC Q1, Q2).
 const checkAsking = ({ roster, action, requester, time }: ChangeSetting): Refused | undefined => {
   const { statement } = requester;
   const may = statement.emergency ? (action.emergency?.ask ?? []) : action.ask;
   if (!isAmong(roster, statement.by, may))
-    return refuse('ask-not-allowed', 'Q1', `\`${statement.by}\` may not ask for \`${action.name}\`${statement.emergency ? ' in an emergency' : ''}`, { by: statement.by, action: action.name, ask: may }, `let one of ${may.join(', ') || 'nobody'} ask`);
+    return refuse(
+      'ask-not-allowed',
+      'Q1',
+      `\`${statement.by}\` may not ask for \`${action.name}\`${statement.emergency ? ' in an emergency' : ''}`,
+      { by: statement.by, action: action.name, ask: may },
+      `let one of ${may.join(', ') || 'nobody'} ask`,
+    );
   if (statement.not_after <= time)
-    return refuse('request-expired', 'Q2', `the request was only valid until \`${statement.not_after}\``, { not_after: statement.not_after, time }, 'ask again');
+    return refuse(
+      'request-expired',
+      'Q2',
+      `the request was only valid until \`${statement.not_after}\``,
+      { not_after: statement.not_after, time },
+      'ask again',
+    );
   if (statement.not_after > addMs(time, maxValidityMs))
-    return refuse('validity-too-long', 'Q2', `a request valid until \`${statement.not_after}\` would live longer than 30 days`, { not_after: statement.not_after }, 'choose an earlier `not_after`');
+    return refuse(
+      'validity-too-long',
+      'Q2',
+      `a request valid until \`${statement.not_after}\` would live longer than 30 days`,
+      { not_after: statement.not_after },
+      'choose an earlier `not_after`',
+    );
   return undefined;
 };
 
@@ -111,20 +143,41 @@ const executorOf = ({ roster, action, requester }: ChangeSetting): Result<Change
   const { audience, executor, content } = requester.statement;
   if (isGovernance(action.name)) {
     if (audience === null && executor === null && content !== null) return ok(null);
-    return refuse('executor-not-allowed', 'Q4', `\`${action.name}\` names content and neither audience nor executor: the ledger applies it itself`, { action: action.name }, 'leave audience and executor out and attach the change');
+    return refuse(
+      'executor-not-allowed',
+      'Q4',
+      `\`${action.name}\` names content and neither audience nor executor: the ledger applies it itself`,
+      { action: action.name },
+      'leave audience and executor out and attach the change',
+    );
   }
   const instance = audience === null ? undefined : activeInstance(roster, audience);
   if (audience === null || instance === undefined || !instance.actions.includes(action.name))
-    return refuse('audience-unknown', 'Q4', `\`${audience ?? 'none'}\` is not an enrolled enforcement point of \`${action.name}\``, { audience, action: action.name }, `name one that is enrolled for it: ${instancesOf(roster, action.name).join(', ') || 'there is none yet'}`);
+    return refuse(
+      'audience-unknown',
+      'Q4',
+      `\`${audience ?? 'none'}\` is not an enrolled enforcement point of \`${action.name}\``,
+      { audience, action: action.name },
+      `name one that is enrolled for it: ${instancesOf(roster, action.name).join(', ') || 'there is none yet'}`,
+    );
   const key = executor === null ? undefined : activeKey(roster, executor);
   if (executor === null || key === undefined || !isAmong(roster, key.holder, action.run))
-    return refuse('executor-not-allowed', 'Q4', `key \`${executor ?? 'none'}\` belongs to nobody who may run \`${action.name}\``, { executor, run: action.run }, `name an active key of ${action.run.join(' or ') || 'nobody'}`);
+    return refuse(
+      'executor-not-allowed',
+      'Q4',
+      `key \`${executor ?? 'none'}\` belongs to nobody who may run \`${action.name}\``,
+      { executor, run: action.run },
+      `name an active key of ${action.run.join(' or ') || 'nobody'}`,
+    );
   return ok({ key: executor, principal: key.holder });
 };
 
 const instancesOf = (roster: Roster, action: string): string[] =>
   [...roster.records]
-    .filter(([key, record]) => key.startsWith('instance/') && Array.isArray(record['actions']) && record['actions'].includes(action))
+    .filter(
+      ([key, record]) =>
+        key.startsWith('instance/') && Array.isArray(record['actions']) && record['actions'].includes(action),
+    )
     .map(([key]) => key.slice('instance/'.length));
 
 const fromState = (submission: Submission): JsonObject | null => {

@@ -40,7 +40,8 @@ export const emergencyGate = (
   };
   if (!debtOpen) return gate;
   const fromOtherTeams = membersOf(roster, group).filter(
-    (person) => !producers.some((producer) => producer === person || sharesAttribute(roster, person, producer, ['team'])),
+    (person) =>
+      !producers.some((producer) => producer === person || sharesAttribute(roster, person, producer, ['team'])),
   );
   return count === 1 && fromOtherTeams.length > 0
     ? { ...gate, must_not_share: ['team'], raised: ['debt-open'] }

@@ -9,4 +9,5 @@ export const sha256Hex = (data: string | Uint8Array): string => hash('sha256', d
 export const digestOf = (data: string | Uint8Array): string => `sha256:${hash('sha256', data, 'hex')}`;
 
 /** Compares secrets without telling by the time it takes where they differ. */
-export const constantTimeEqual = (a: string | Uint8Array, b: string | Uint8Array): boolean => timingSafeEqual(sha256(a), sha256(b));
+export const constantTimeEqual = (a: string | Uint8Array, b: string | Uint8Array): boolean =>
+  timingSafeEqual(sha256(a), sha256(b));

@@ -12,12 +12,19 @@ const end = '-----END OPENSSH PRIVATE KEY-----';
 const magic = Buffer.from('openssh-key-v1\0');
 
 const malformed = (why: string): Refused =>
-  refuse('key-malformed', 'S6', `the private key is malformed: ${why}`, {}, 'give a file that `ssh-keygen -t ed25519` wrote');
+  refuse(
+    'key-malformed',
+    'S6',
+    `the private key is malformed: ${why}`,
+    {},
+    'give a file that `ssh-keygen -t ed25519` wrote',
+  );
 
 /** Reads an unencrypted `openssh-key-v1` file (openssh PROTOCOL.key): Ed25519, ECDSA P-256 or RSA. */
 export const parseOpenSshPrivateKey = (text: string): Result<PrivateKey> => {
   const lines = text.replaceAll('\r\n', '\n').trim().split('\n');
-  if (text.length > 65_536 || lines[0] !== begin || lines.at(-1) !== end) return malformed(`it does not stand between \`${begin}\` and \`${end}\``);
+  if (text.length > 65_536 || lines[0] !== begin || lines.at(-1) !== end)
+    return malformed(`it does not stand between \`${begin}\` and \`${end}\``);
   const bytes = decodeBase64(lines.slice(1, -1).join(''));
   if (!bytes.ok) return malformed('its body is not base64');
   try {
@@ -33,7 +40,13 @@ const readFile = (reader: WireReader): Result<PrivateKey> => {
   reader.text();
   reader.string();
   if (cipher !== 'none')
-    return refuse('key-encrypted', 'S6', 'the private key is protected by a passphrase', { cipher }, 'add it to your agent with `ssh-add FILE` and sign with `--key agent`');
+    return refuse(
+      'key-encrypted',
+      'S6',
+      'the private key is protected by a passphrase',
+      { cipher },
+      'add it to your agent with `ssh-add FILE` and sign with `--key agent`',
+    );
   if (reader.uint32() !== 1) return malformed('it holds more than one key');
   const key = parseSshKeyBlob(reader.string());
   if (!key.ok) return key;
@@ -42,11 +55,21 @@ const readFile = (reader: WireReader): Result<PrivateKey> => {
   if (secret.uint32() !== secret.uint32()) return malformed('its check numbers differ');
   if (secret.text() !== key.value.type) return malformed('its halves are of two types');
   const jwk = readSecret(key.value, secret);
-  if (jwk === undefined) return refuse('key-type-unsupported', 'S6', `a file can't hold the secret of a \`${key.value.type}\` key`, {}, 'sign with `ssh-keygen -Y sign`, which asks the security key');
+  if (jwk === undefined)
+    return refuse(
+      'key-type-unsupported',
+      'S6',
+      `a file can't hold the secret of a \`${key.value.type}\` key`,
+      {},
+      'sign with `ssh-keygen -Y sign`, which asks the security key',
+    );
   return ok({ public: key.value, signKey: createPrivateKey({ key: jwk, format: 'jwk' }) });
 };
 
-const readSecret = ({ type, verifyKey }: SshPublicKey, reader: WireReader): { readonly [member: string]: string } | undefined => {
+const readSecret = (
+  { type, verifyKey }: SshPublicKey,
+  reader: WireReader,
+): { readonly [member: string]: string } | undefined => {
   const jwk = verifyKey.export({ format: 'jwk' }) as { readonly [member: string]: string };
   const url = (bytes: Buffer): string => bytes.toString('base64url');
   if (type === 'ssh-ed25519') {
@@ -60,7 +83,14 @@ const readSecret = ({ type, verifyKey }: SshPublicKey, reader: WireReader): { re
     return { ...jwk, d: url(Buffer.concat([Buffer.alloc(32 - d.length), d])) };
   }
   if (type !== 'ssh-rsa') return undefined;
-  const [, , d, qi, p, q] = [reader.mpint(), reader.mpint(), reader.mpint(), reader.mpint(), reader.mpint(), reader.mpint()];
+  const [, , d, qi, p, q] = [
+    reader.mpint(),
+    reader.mpint(),
+    reader.mpint(),
+    reader.mpint(),
+    reader.mpint(),
+    reader.mpint(),
+  ];
   const [dn, pn, qn] = [d, p, q].map((part) => BigInt(`0x${part.toString('hex')}`)) as [bigint, bigint, bigint];
   const part = (value: bigint): string => {
     const hex = value.toString(16);
@@ -83,7 +113,14 @@ export const formatOpenSshPrivateKey = (key: PrivateKey, comment: string): strin
   const { x = '', d = '' } = key.signKey.export({ format: 'jwk' });
   const [point, seed] = [Buffer.from(x, 'base64url'), Buffer.from(d, 'base64url')];
   const check = randomBytes(4);
-  const body = Buffer.concat([check, check, wireString('ssh-ed25519'), wireString(point), wireString(Buffer.concat([seed, point])), wireString(comment)]);
+  const body = Buffer.concat([
+    check,
+    check,
+    wireString('ssh-ed25519'),
+    wireString(point),
+    wireString(Buffer.concat([seed, point])),
+    wireString(comment),
+  ]);
   const padding = Buffer.from(Array.from({ length: (8 - (body.length % 8)) % 8 }, (_, at) => at + 1));
   const file = Buffer.concat([
     magic,

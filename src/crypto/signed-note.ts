@@ -15,15 +15,27 @@ import { BrokenInvariant, ok, refuse, type Refused, type Result } from '../kerne
 export type Note = { readonly text: string; readonly signatures: readonly NoteSignature[] };
 export type NoteSignature = { readonly name: string; readonly id: string; readonly signature: Uint8Array };
 /** `<name>+<hex key id>+<base64(0x01 || public key)>` */
-export type NoteVerifier = { readonly name: string; readonly id: string; readonly publicKey: Uint8Array; readonly key: KeyObject };
-export type NoteSigner = { readonly name: string; readonly id: string; readonly publicKey: Uint8Array; readonly key: KeyObject };
+export type NoteVerifier = {
+  readonly name: string;
+  readonly id: string;
+  readonly publicKey: Uint8Array;
+  readonly key: KeyObject;
+};
+export type NoteSigner = {
+  readonly name: string;
+  readonly id: string;
+  readonly publicKey: Uint8Array;
+  readonly key: KeyObject;
+};
 
 const ed25519Type = 0x01;
 const maxSignatures = 100;
 const maxNoteBytes = 1024 * 1024;
 
-const malformed = (why: string): Refused => refuse('note-malformed', 'S7', `the signed note is malformed: ${why}`, {}, 'look at c2sp.org/signed-note');
-const unsigned = (why: string): Refused => refuse('note-unsigned', 'S7', why, {}, 'compare the verifier key with the one in the genesis');
+const malformed = (why: string): Refused =>
+  refuse('note-malformed', 'S7', `the signed note is malformed: ${why}`, {}, 'look at c2sp.org/signed-note');
+const unsigned = (why: string): Refused =>
+  refuse('note-unsigned', 'S7', why, {}, 'compare the verifier key with the one in the genesis');
 
 // Go's unicode.IsSpace, which the specification's reference uses for names.
 const nameForm = /^[^\s+\u0085\u00a0\ufeff]+$/u;
@@ -41,7 +53,8 @@ export const parseNote = (text: string): Result<Note> => {
   for (const line of lines) {
     const [dash = '', name = '', base64 = '', ...rest] = line.split(' ');
     const bytes = decodeBase64(base64);
-    if (dash !== '—' || !nameForm.test(name) || rest.length > 0 || !bytes.ok || bytes.value.length < 5) return malformed('a signature line is not `— name base64`');
+    if (dash !== '—' || !nameForm.test(name) || rest.length > 0 || !bytes.ok || bytes.value.length < 5)
+      return malformed('a signature line is not `— name base64`');
     signatures.push({ name, id: encodeHex(bytes.value.subarray(0, 4)), signature: bytes.value.subarray(4) });
   }
   return ok({ text: text.slice(0, split + 1), signatures });
@@ -51,7 +64,10 @@ export const parseNote = (text: string): Result<Note> => {
  * Which of the given keys signed. Unknown signatures are left aside; one that claims a known key and does not hold
  * refuses the whole note; a key that signs twice counts once.
  */
-export const verifyNote = (note: string, verifiers: readonly NoteVerifier[]): Result<{ readonly text: string; readonly signedBy: readonly string[] }> => {
+export const verifyNote = (
+  note: string,
+  verifiers: readonly NoteVerifier[],
+): Result<{ readonly text: string; readonly signedBy: readonly string[] }> => {
   const parsed = parseNote(note);
   if (!parsed.ok) return parsed;
   const names = verifiers.map(({ name, id }) => `${name}+${id}`);
@@ -70,7 +86,8 @@ export const verifyNote = (note: string, verifiers: readonly NoteVerifier[]): Re
 
 /** Adds signatures to a text, which must end in a line break. */
 export const signNote = (text: string, signers: readonly NoteSigner[]): string => {
-  if (!text.endsWith('\n') || controls.test(text) || signers.length === 0) throw new BrokenInvariant('a note is lines of text, and somebody signs it');
+  if (!text.endsWith('\n') || controls.test(text) || signers.length === 0)
+    throw new BrokenInvariant('a note is lines of text, and somebody signs it');
   const lines = signers.map(({ name, id, key }) => {
     const signature = sign(null, Buffer.from(text), key);
     return `— ${name} ${encodeBase64(Buffer.concat([Buffer.from(id, 'hex'), signature]))}\n`;
@@ -83,10 +100,16 @@ const keyId = (name: string, publicKey: Uint8Array): string =>
 
 /** A verifier from a name and a raw Ed25519 public key of 32 bytes. */
 export const noteVerifier = (name: string, publicKey: Uint8Array): Result<NoteVerifier> => {
-  if (!nameForm.test(name) || publicKey.length !== 32) return malformed(`\`${name}\` is no key name, or its key has not 32 bytes`);
+  if (!nameForm.test(name) || publicKey.length !== 32)
+    return malformed(`\`${name}\` is no key name, or its key has not 32 bytes`);
   try {
     const x = Buffer.from(publicKey).toString('base64url');
-    return ok({ name, id: keyId(name, publicKey), publicKey, key: createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }) });
+    return ok({
+      name,
+      id: keyId(name, publicKey),
+      publicKey,
+      key: createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }),
+    });
   } catch {
     return malformed('the public key is not an Ed25519 point');
   }
@@ -95,9 +118,12 @@ export const noteVerifier = (name: string, publicKey: Uint8Array): Result<NoteVe
 export const parseVerifierKey = (text: string): Result<NoteVerifier> => {
   const match = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text);
   const bytes = decodeBase64(match?.[3] ?? '');
-  if (match === null || !bytes.ok || bytes.value[0] !== ed25519Type) return malformed('a verifier key is `name+hex id+base64`, of type Ed25519');
+  if (match === null || !bytes.ok || bytes.value[0] !== ed25519Type)
+    return malformed('a verifier key is `name+hex id+base64`, of type Ed25519');
   const verifier = noteVerifier(match[1] ?? '', bytes.value.subarray(1));
-  return verifier.ok && verifier.value.id !== match[2] ? malformed('the id of the verifier key does not belong to its key') : verifier;
+  return verifier.ok && verifier.value.id !== match[2]
+    ? malformed('the id of the verifier key does not belong to its key')
+    : verifier;
 };
 
 export const formatVerifierKey = ({ name, id, publicKey }: Pick<NoteVerifier, 'name' | 'id' | 'publicKey'>): string =>
@@ -105,9 +131,14 @@ export const formatVerifierKey = ({ name, id, publicKey }: Pick<NoteVerifier, 'n
 
 /** A signer from a name and a 32-byte Ed25519 seed. */
 export const noteSigner = (name: string, seed: Uint8Array): NoteSigner => {
-  if (seed.length !== 32 || !nameForm.test(name)) throw new BrokenInvariant('a note signer is a name without spaces and a seed of 32 bytes');
+  if (seed.length !== 32 || !nameForm.test(name))
+    throw new BrokenInvariant('a note signer is a name without spaces and a seed of 32 bytes');
   // PKCS #8 of an Ed25519 key (RFC 8410 section 7) is this prefix and the seed.
-  const key = createPrivateKey({ key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]), format: 'der', type: 'pkcs8' });
+  const key = createPrivateKey({
+    key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]),
+    format: 'der',
+    type: 'pkcs8',
+  });
   const { x = '' } = createPublicKey(key).export({ format: 'jwk' });
   const publicKey = Buffer.from(x, 'base64url');
   return { name, id: keyId(name, publicKey), publicKey, key };

@@ -27,9 +27,21 @@ export type SshPublicKey = {
 };
 
 const malformed = (why: string) =>
-  refuse('key-malformed', 'S6', `the public key is malformed: ${why}`, {}, 'give the line of a `.pub` file that ssh-keygen wrote');
+  refuse(
+    'key-malformed',
+    'S6',
+    `the public key is malformed: ${why}`,
+    {},
+    'give the line of a `.pub` file that ssh-keygen wrote',
+  );
 const unsupported = (type: string) =>
-  refuse('key-type-unsupported', 'S6', `key type \`${type.slice(0, 60)}\` is not supported`, { type: type.slice(0, 60) }, `use one of ${sshKeyTypes.join(', ')}`);
+  refuse(
+    'key-type-unsupported',
+    'S6',
+    `key type \`${type.slice(0, 60)}\` is not supported`,
+    { type: type.slice(0, 60) },
+    `use one of ${sshKeyTypes.join(', ')}`,
+  );
 
 export const parseSshPublicKey = (line: string): Result<SshPublicKey> => {
   const [type = '', base64 = ''] = line.trim().split(/[ \t]+/);
@@ -85,7 +97,8 @@ const readKeyBody = (type: SshKeyType, reader: WireReader): KeyBody => {
       return { jwk: p256Jwk(reader), application: reader.text() };
     case 'ssh-rsa': {
       const [e, n] = [reader.mpint(), reader.mpint()];
-      if (n.length < 256 || n.length > 1024 || ((n[0] ?? 0) & 0x80) === 0 || e.length > 8) throw new WireError('an RSA key has 2048 to 8192 bits');
+      if (n.length < 256 || n.length > 1024 || ((n[0] ?? 0) & 0x80) === 0 || e.length > 8)
+        throw new WireError('an RSA key has 2048 to 8192 bits');
       return { jwk: { kty: 'RSA', n: n.toString('base64url'), e: e.toString('base64url') }, application: null };
     }
     default:
@@ -102,5 +115,10 @@ const p256Jwk = (reader: WireReader): KeyBody['jwk'] => {
   if (reader.text() !== 'nistp256') throw new WireError('the curve must be nistp256');
   const point = reader.string();
   if (point.length !== 65 || point[0] !== 4) throw new WireError('a P-256 point has 65 bytes and starts with 4');
-  return { kty: 'EC', crv: 'P-256', x: point.subarray(1, 33).toString('base64url'), y: point.subarray(33).toString('base64url') };
+  return {
+    kty: 'EC',
+    crv: 'P-256',
+    x: point.subarray(1, 33).toString('base64url'),
+    y: point.subarray(33).toString('base64url'),
+  };
 };

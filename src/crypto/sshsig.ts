@@ -38,13 +38,20 @@ const maxSignatureBytes = 16_384;
 const malformed = (why: string): Refused =>
   refuse('signature-malformed', 'S2', `the signature is malformed: ${why}`, {}, 'sign with `ssh-keygen -Y sign`');
 const invalid = (why: string): Refused =>
-  refuse('signature-invalid', 'S2', `the signature does not hold: ${why}`, {}, 'sign the exact bytes again, with the right key');
+  refuse(
+    'signature-invalid',
+    'S2',
+    `the signature does not hold: ${why}`,
+    {},
+    'sign the exact bytes again, with the right key',
+  );
 
 export const parseSshSignature = (blob: Uint8Array): Result<SshSignature> => {
   if (blob.length > maxSignatureBytes) return malformed(`it has ${blob.length} bytes`);
   try {
     const reader = new WireReader(blob);
-    if (!reader.take(6).equals(magic) || reader.uint32() !== 1) return malformed('it does not start with SSHSIG, version 1');
+    if (!reader.take(6).equals(magic) || reader.uint32() !== 1)
+      return malformed('it does not start with SSHSIG, version 1');
     const key = parseSshKeyBlob(reader.string());
     if (!key.ok) return key;
     const namespace = reader.text();
@@ -52,8 +59,10 @@ export const parseSshSignature = (blob: Uint8Array): Result<SshSignature> => {
     const hashAlgorithm = reader.text();
     const inner = new WireReader(reader.string());
     reader.end();
-    if (hashAlgorithm !== 'sha256' && hashAlgorithm !== 'sha512') return malformed(`hash \`${hashAlgorithm.slice(0, 20)}\` is neither sha256 nor sha512`);
-    if (namespace === '' || reserved.length > 0) return malformed('the namespace is empty or the reserved field is not');
+    if (hashAlgorithm !== 'sha256' && hashAlgorithm !== 'sha512')
+      return malformed(`hash \`${hashAlgorithm.slice(0, 20)}\` is neither sha256 nor sha512`);
+    if (namespace === '' || reserved.length > 0)
+      return malformed('the namespace is empty or the reserved field is not');
     return ok({ key: key.value, namespace, reserved, hashAlgorithm, format: inner.text(), body: inner.rest() });
   } catch (error) {
     if (error instanceof WireError) return malformed(error.message);
@@ -81,8 +90,18 @@ export const formatArmoredSignature = (blob: Uint8Array): string =>
   `${armorBegin}\n${encodeBase64(blob).replace(/.{70}(?=.)/g, '$&\n')}\n${armorEnd}\n`;
 
 /** What the key really signs: the namespace and the digest of the message, never the message itself. */
-export const signedData = (namespace: string, hashAlgorithm: 'sha256' | 'sha512', message: string | Uint8Array): Buffer =>
-  Buffer.concat([magic, wireString(namespace), wireString(''), wireString(hashAlgorithm), wireString(createHash(hashAlgorithm).update(message).digest())]);
+export const signedData = (
+  namespace: string,
+  hashAlgorithm: 'sha256' | 'sha512',
+  message: string | Uint8Array,
+): Buffer =>
+  Buffer.concat([
+    magic,
+    wireString(namespace),
+    wireString(''),
+    wireString(hashAlgorithm),
+    wireString(createHash(hashAlgorithm).update(message).digest()),
+  ]);
 
 type Claim = { readonly signature: SshSignature; readonly message: string | Uint8Array; readonly namespace: string };
 
@@ -94,9 +113,19 @@ const maxRemembered = 20_000;
 export const verifySshSignature = (claim: Claim): Result<VerifiedSignature> => {
   const { signature, message, namespace } = claim;
   if (signature.namespace !== namespace)
-    return refuse('signature-namespace', 'S2', `the signature was made for \`${signature.namespace}\`, not for \`${namespace}\``, { namespace: signature.namespace, wanted: namespace }, `sign with \`-n ${namespace}\``);
+    return refuse(
+      'signature-namespace',
+      'S2',
+      `the signature was made for \`${signature.namespace}\`, not for \`${namespace}\``,
+      { namespace: signature.namespace, wanted: namespace },
+      `sign with \`-n ${namespace}\``,
+    );
   const data = signedData(namespace, signature.hashAlgorithm, message);
-  const name = hash('sha256', Buffer.concat([wireString(signature.key.blob), wireString(signature.format), wireString(signature.body), data]), 'base64');
+  const name = hash(
+    'sha256',
+    Buffer.concat([wireString(signature.key.blob), wireString(signature.format), wireString(signature.body), data]),
+    'base64',
+  );
   const known = remembered.get(name);
   if (known !== undefined) return known;
   const result = verifyData(signature, data);
@@ -115,14 +144,18 @@ const verifyData = (signature: SshSignature, data: Buffer): Result<VerifiedSigna
 
 const isSecurityKey = (key: SshPublicKey): boolean => key.application !== null;
 const present = (key: SshPublicKey, holds: boolean): Result<VerifiedSignature> =>
-  holds ? ok({ key, presence: false, verification: false, webauthn: null }) : invalid('these bytes were not signed by this key');
+  holds
+    ? ok({ key, presence: false, verification: false, webauthn: null })
+    : invalid('these bytes were not signed by this key');
 
 const verifyPlain = ({ key, format, body }: SshSignature, data: Buffer): Result<VerifiedSignature> => {
   const reader = new WireReader(body);
   const raw = reader.string();
   reader.end();
   if (key.type === 'ssh-ed25519' && format === 'ssh-ed25519')
-    return raw.length === 64 ? present(key, verify(null, data, key.verifyKey, raw)) : malformed('an Ed25519 signature has 64 bytes');
+    return raw.length === 64
+      ? present(key, verify(null, data, key.verifyKey, raw))
+      : malformed('an Ed25519 signature has 64 bytes');
   if (key.type === 'ecdsa-sha2-nistp256' && format === 'ecdsa-sha2-nistp256')
     return present(key, verify('sha256', data, { key: key.verifyKey, dsaEncoding: 'ieee-p1363' }, p256Signature(raw)));
   // `ssh-rsa` means SHA-1 here and is not taken (PROTOCOL.sshsig asks for rsa-sha2-256 or rsa-sha2-512).
@@ -158,13 +191,22 @@ const verifySecurityKey = ({ key, format, body }: SshSignature, data: Buffer): R
   if (format === 'webauthn-sk-ecdsa-sha2-nistp256@openssh.com' && key.type === 'sk-ecdsa-sha2-nistp256@openssh.com') {
     const webauthn = readWebauthn({ reader, data, rpIdHash: application, flags });
     if (!webauthn.ok) return webauthn;
-    const signed = Buffer.concat([application, Buffer.from([flags]), counter, webauthn.value.extensions, webauthn.value.clientDataHash]);
+    const signed = Buffer.concat([
+      application,
+      Buffer.from([flags]),
+      counter,
+      webauthn.value.extensions,
+      webauthn.value.clientDataHash,
+    ]);
     const holds = verify('sha256', signed, { key: key.verifyKey, dsaEncoding: 'ieee-p1363' }, p256Signature(raw));
-    return holds ? ok({ ...verified, webauthn: webauthn.value.context }) : invalid('these bytes were not signed by this key');
+    return holds
+      ? ok({ ...verified, webauthn: webauthn.value.context })
+      : invalid('these bytes were not signed by this key');
   }
   reader.end();
   const signed = Buffer.concat([application, Buffer.from([flags]), counter, hash('sha256', data, 'buffer')]);
-  if (format !== key.type) return malformed(`format \`${format.slice(0, 60)}\` does not go with key type \`${key.type}\``);
+  if (format !== key.type)
+    return malformed(`format \`${format.slice(0, 60)}\` does not go with key type \`${key.type}\``);
   const holds =
     key.type === 'sk-ssh-ed25519@openssh.com'
       ? raw.length === 64 && verify(null, signed, key.verifyKey, raw)
@@ -173,7 +215,15 @@ const verifySecurityKey = ({ key, format, body }: SshSignature, data: Buffer): R
 };
 
 /** Signs as `ssh-keygen -Y sign` would, with SHA-512; gives the raw blob. */
-export const signSsh = ({ key, message, namespace }: { readonly key: PrivateKey; readonly message: string | Uint8Array; readonly namespace: string }): Uint8Array => {
+export const signSsh = ({
+  key,
+  message,
+  namespace,
+}: {
+  readonly key: PrivateKey;
+  readonly message: string | Uint8Array;
+  readonly namespace: string;
+}): Uint8Array => {
   const data = signedData(namespace, 'sha512', message);
   const { format, raw } = signRaw(key, data);
   return Buffer.concat([
@@ -192,5 +242,8 @@ const signRaw = (key: PrivateKey, data: Buffer): { readonly format: string; read
   if (key.public.type === 'ssh-ed25519') return { format: 'ssh-ed25519', raw: sign(null, data, signKey) };
   if (key.public.type === 'ssh-rsa') return { format: 'rsa-sha2-512', raw: sign('sha512', data, signKey) };
   const fixed = sign('sha256', data, { key: signKey, dsaEncoding: 'ieee-p1363' });
-  return { format: key.public.type, raw: Buffer.concat([wireMpint(fixed.subarray(0, 32)), wireMpint(fixed.subarray(32))]) };
+  return {
+    format: key.public.type,
+    raw: Buffer.concat([wireMpint(fixed.subarray(0, 32)), wireMpint(fixed.subarray(32))]),
+  };
 };

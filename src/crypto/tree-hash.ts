@@ -5,7 +5,8 @@ import { createHash, hash } from 'node:crypto';
 export const emptyTreeHash = hash('sha256', '', 'hex');
 
 /** Leaf hash, SHA-256(0x00 || leaf), in lowercase hex (RFC 6962 section 2.1). */
-export const leafHash = (leaf: string | Uint8Array): string => createHash('sha256').update(leafPrefix).update(leaf).digest('hex');
+export const leafHash = (leaf: string | Uint8Array): string =>
+  createHash('sha256').update(leafPrefix).update(leaf).digest('hex');
 const leafPrefix = Buffer.from([0]);
 
 const node = Buffer.alloc(65);

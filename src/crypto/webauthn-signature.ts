@@ -23,7 +23,13 @@ const flagExtensions = 0x80;
 const flagAttested = 0x40;
 
 const invalid = (why: string) =>
-  refuse('signature-invalid', 'S5', `the passkey signature does not hold: ${why}`, {}, 'sign again on the page that showed you the change');
+  refuse(
+    'signature-invalid',
+    'S5',
+    `the passkey signature does not hold: ${why}`,
+    {},
+    'sign again on the page that showed you the change',
+  );
 
 /**
  * Reads the tail of a `webauthn-sk-ecdsa-sha2-nistp256@openssh.com` signature (openssh PROTOCOL.u2f, "WebAuthn"):
@@ -44,14 +50,23 @@ export const readWebauthn = ({ reader, data, flags }: Input): Result<Webauthn> =
   if (!context.ok) return context;
   const backup = { backupEligible: (flags & flagBackupEligible) !== 0, backupState: (flags & flagBackupState) !== 0 };
   if (backup.backupState && !backup.backupEligible) return invalid('it is backed up and may not be');
-  return ok({ context: { ...context.value, ...backup }, clientDataHash: hash('sha256', clientData, 'buffer'), extensions });
+  return ok({
+    context: { ...context.value, ...backup },
+    clientDataHash: hash('sha256', clientData, 'buffer'),
+    extensions,
+  });
 };
 
-const readClientData = (clientData: JsonObject, origin: string, data: Buffer): Result<Pick<WebauthnContext, 'origin' | 'crossOrigin' | 'topOrigin'>> => {
+const readClientData = (
+  clientData: JsonObject,
+  origin: string,
+  data: Buffer,
+): Result<Pick<WebauthnContext, 'origin' | 'crossOrigin' | 'topOrigin'>> => {
   const { type, challenge, crossOrigin = false, topOrigin = null } = clientData;
   if (type !== 'webauthn.get') return invalid(`the client data is of type \`${String(type).slice(0, 40)}\``);
   if (clientData['origin'] !== origin) return invalid('the origin in the client data is another one');
   if (challenge !== data.toString('base64url')) return invalid('the challenge is for other bytes');
-  if (typeof crossOrigin !== 'boolean' || (topOrigin !== null && typeof topOrigin !== 'string')) return invalid('the client data is malformed');
+  if (typeof crossOrigin !== 'boolean' || (topOrigin !== null && typeof topOrigin !== 'string'))
+    return invalid('the client data is malformed');
   return ok({ origin, crossOrigin, topOrigin });
 };

@@ -19,7 +19,9 @@ const list = `
   robin rocket rose ruby saddle saffron salmon sandal satin scarf shadow shell silver slate spider spiral sponge
   squirrel stable statue summer sunset swan table tango teapot temple thunder tiger timber tomato topaz tractor
   trumpet tulip tunnel turtle umbrella valley
-`.trim().split(/\s+/);
+`
+  .trim()
+  .split(/\s+/);
 
 /** Six words for a digest, a fingerprint or any text: 48 bits of its SHA-256, one word a byte. For people; never compared by code. */
 export const fingerprintWords = (text: string | Uint8Array): readonly string[] =>

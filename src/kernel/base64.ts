@@ -7,12 +7,20 @@ export const decodeBase64 = (text: string): Result<Uint8Array> => {
     const bytes = Buffer.from(text, 'base64');
     if (bytes.toString('base64') === text) return ok(bytes);
   }
-  return refuse('base64-malformed', 'K6', 'the text is not base64 as RFC 4648 writes it', {}, 'encode it with padding and without line breaks');
+  return refuse(
+    'base64-malformed',
+    'K6',
+    'the text is not base64 as RFC 4648 writes it',
+    {},
+    'encode it with padding and without line breaks',
+  );
 };
 
-export const encodeBase64 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+export const encodeBase64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 
-export const encodeHex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+export const encodeHex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 
 export const decodeHex = (text: string): Result<Uint8Array> =>
   /^(?:[0-9a-f]{2})*$/.test(text)

@@ -20,11 +20,23 @@ const defaults = { maxBytes: 1024 * 1024, maxDepth: 32, numbers: 'safe-integers'
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const tooLarge = (size: number, limit: number): Refused =>
-  refuse('json-too-large', 'K2', `the document has ${size} bytes, more than ${limit}`, { size, limit }, 'send a smaller document, or attach large content by its digest');
+  refuse(
+    'json-too-large',
+    'K2',
+    `the document has ${size} bytes, more than ${limit}`,
+    { size, limit },
+    'send a smaller document, or attach large content by its digest',
+  );
 const tooDeep = (limit: number): Refused =>
   refuse('json-too-deep', 'K2', `the document is nested deeper than ${limit}`, { limit }, 'flatten it');
 const unsafeNumber = (text: string): Refused =>
-  refuse('json-unsafe-number', 'K2', `\`${text.slice(0, 40)}\` is not a whole number that can be held exactly`, {}, 'use whole numbers up to 9007199254740991, or text');
+  refuse(
+    'json-unsafe-number',
+    'K2',
+    `\`${text.slice(0, 40)}\` is not a whole number that can be held exactly`,
+    {},
+    'use whole numbers up to 9007199254740991, or text',
+  );
 const loneSurrogate = (): Refused =>
   refuse('json-lone-surrogate', 'K2', 'a string holds half of a surrogate pair', {}, 'write the whole character');
 const malformed = (what: string, at: number): Refused =>
@@ -42,7 +54,8 @@ const decode = (input: string | Uint8Array, maxBytes: number): Result<string> =>
 };
 
 // An upper bound is enough to refuse early; the exact length is only counted when the bound says it could matter.
-const utf8Length = (text: string): number => (text.length * 3 <= 4096 ? text.length : new TextEncoder().encode(text).length);
+const utf8Length = (text: string): number =>
+  text.length * 3 <= 4096 ? text.length : new TextEncoder().encode(text).length;
 
 /** Canonical text of a value. A value that has none is a defect of the caller, never of an input. */
 export const canonicalize = (value: JsonValue): string => {
@@ -56,7 +69,9 @@ export const canonicalize = (value: JsonValue): string => {
       return value ? 'true' : 'false';
     default:
       if (value === null) return 'null';
-      return Array.isArray(value) ? canonicalizeList(value as readonly JsonValue[]) : canonicalizeObject(value as JsonObject);
+      return Array.isArray(value)
+        ? canonicalizeList(value as readonly JsonValue[])
+        : canonicalizeObject(value as JsonObject);
   }
 };
 
@@ -102,12 +117,19 @@ export const parseCanonical = (input: string | Uint8Array, limits: JsonLimits = 
   if (canonicalize(value) === text) return ok(value);
   const strict = parseJson(input, limits);
   if (!strict.ok) return strict;
-  return refuse('json-not-canonical', 'K3', 'the document is not in canonical form', {}, 'write it as RFC 8785 says: sorted keys, no white space');
+  return refuse(
+    'json-not-canonical',
+    'K3',
+    'the document is not in canonical form',
+    {},
+    'write it as RFC 8785 says: sorted keys, no white space',
+  );
 };
 
 const inspect = (value: JsonValue, depthLeft: number, numbers: JsonLimits['numbers']): Refused | undefined => {
   if (typeof value === 'string') return value.isWellFormed() ? undefined : loneSurrogate();
-  if (typeof value === 'number') return numbers === 'any' || Number.isSafeInteger(value) ? undefined : unsafeNumber(String(value));
+  if (typeof value === 'number')
+    return numbers === 'any' || Number.isSafeInteger(value) ? undefined : unsafeNumber(String(value));
   if (typeof value !== 'object' || value === null) return undefined;
   if (depthLeft <= 0) return tooDeep(defaults.maxDepth);
   if (Array.isArray(value)) {
@@ -118,7 +140,7 @@ const inspect = (value: JsonValue, depthLeft: number, numbers: JsonLimits['numbe
     return undefined;
   }
   for (const [key, item] of Object.entries(value)) {
-    const wrong = key.isWellFormed() ? inspect(item as JsonValue, depthLeft - 1, numbers) : loneSurrogate();
+    const wrong = key.isWellFormed() ? inspect(item, depthLeft - 1, numbers) : loneSurrogate();
     if (wrong !== undefined) return wrong;
   }
   return undefined;
@@ -147,6 +169,7 @@ class Stop extends Error {
 }
 
 const whiteSpace = /[ \t\n\r]*/y;
+// oxlint-disable-next-line no-control-regex -- RFC 8259 section 7 names these characters
 const stringToken = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const numberToken = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 
@@ -176,7 +199,11 @@ class StrictReader {
     if (first === '{') return this.object(depth + 1);
     if (first === '[') return this.list(depth + 1);
     if (first === '"') return this.string();
-    for (const [word, value] of [['true', true], ['false', false], ['null', null]] as const)
+    for (const [word, value] of [
+      ['true', true],
+      ['false', false],
+      ['null', null],
+    ] as const)
       if (this.text.startsWith(word, this.at)) {
         this.at += word.length;
         return value;
@@ -192,10 +219,23 @@ class StrictReader {
       if (this.text[this.at] !== '"') throw new Stop(malformed('a key was expected', this.at));
       const key = this.string();
       if (Object.hasOwn(result, key))
-        throw new Stop(refuse('json-duplicate-key', 'K2', `key \`${key.slice(0, 60)}\` stands twice`, { key: key.slice(0, 60) }, 'give each key once'));
+        throw new Stop(
+          refuse(
+            'json-duplicate-key',
+            'K2',
+            `key \`${key.slice(0, 60)}\` stands twice`,
+            { key: key.slice(0, 60) },
+            'give each key once',
+          ),
+        );
       this.expect(':');
       // Defined, not assigned: `__proto__` is a key like any other.
-      Object.defineProperty(result, key, { value: this.value(depth), enumerable: true, writable: true, configurable: true });
+      Object.defineProperty(result, key, {
+        value: this.value(depth),
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      });
       if (this.separates('}')) return result;
     }
   }
@@ -262,7 +302,10 @@ class StrictReader {
     const token = this.token(numberToken);
     if (token === undefined) throw new Stop(malformed('a value was expected', start));
     const value = Number(token);
-    const exact = this.numbers === 'any' ? Number.isFinite(value) : Number.isSafeInteger(value) && /^-?\d+$/.test(token) && token !== '-0';
+    const exact =
+      this.numbers === 'any'
+        ? Number.isFinite(value)
+        : Number.isSafeInteger(value) && /^-?\d+$/.test(token) && token !== '-0';
     if (!exact) throw new Stop(unsafeNumber(token));
     return value;
   }

@@ -20,4 +20,5 @@ export const requestIdFrom = (nonceHex: string): RequestId => {
   return `req_${text}` as RequestId;
 };
 
-export const permitIdOf = (changeDigest: string): PermitId => `pmt_${changeDigest.slice('sha256:'.length, 'sha256:'.length + 26)}` as PermitId;
+export const permitIdOf = (changeDigest: string): PermitId =>
+  `pmt_${changeDigest.slice('sha256:'.length, 'sha256:'.length + 26)}` as PermitId;

@@ -15,7 +15,13 @@ export const parseInstant = (value: unknown): Result<Instant> => {
     const ms = Date.parse(value);
     if (!Number.isNaN(ms) && new Date(ms).toISOString() === value) return ok(value as Instant);
   }
-  return refuse('instant-malformed', 'K4', `\`${String(value).slice(0, 40)}\` is not an instant`, {}, 'write UTC with milliseconds, such as 2026-11-23T14:48:48.000Z');
+  return refuse(
+    'instant-malformed',
+    'K4',
+    `\`${String(value).slice(0, 40)}\` is not an instant`,
+    {},
+    'write UTC with milliseconds, such as 2026-11-23T14:48:48.000Z',
+  );
 };
 
 export const instantFromMs = (ms: number): Instant => new Date(ms).toISOString() as Instant;

@@ -51,7 +51,8 @@ const insert = <V>(node: Node<V>, shift: number, leaf: Leaf<V>): Node<V> => {
     const bit = bitAt(leaf.hash, shift);
     const slot = slotOf(node.bitmap, bit);
     const below = (node.bitmap & bit) === 0 ? undefined : node.children[slot];
-    if (below === undefined) return { kind: 'branch', bitmap: node.bitmap | bit, children: node.children.toSpliced(slot, 0, leaf) };
+    if (below === undefined)
+      return { kind: 'branch', bitmap: node.bitmap | bit, children: node.children.toSpliced(slot, 0, leaf) };
     return { ...node, children: node.children.with(slot, insert(below, shift + 5, leaf)) };
   }
   if (node.kind === 'leaf' && node.key === leaf.key) return leaf;
@@ -75,7 +76,9 @@ const remove = <V>(node: Node<V>, shift: number, hash: number, key: string): Nod
   if (below === undefined) return node;
   const left = remove(below, shift + 5, hash, key);
   if (left !== undefined) return { ...node, children: node.children.with(slot, left) };
-  return node.children.length === 1 ? undefined : { kind: 'branch', bitmap: node.bitmap & ~bit, children: node.children.toSpliced(slot, 1) };
+  return node.children.length === 1
+    ? undefined
+    : { kind: 'branch', bitmap: node.bitmap & ~bit, children: node.children.toSpliced(slot, 1) };
 };
 
 function* walk<V>(node: Node<V> | undefined): IterableIterator<Leaf<V>> {

@@ -55,7 +55,8 @@ export const text =
 export const instant: Check<Instant> = (value, path) =>
   parseInstant(value).ok ? ok(value as Instant) : wrong(path, 'an instant such as 2026-11-23T14:48:48.000Z', value);
 
-export const anyJson: Check<JsonValue> = (value, path) => (value === undefined ? wrong(path, 'a value', value) : ok(value));
+export const anyJson: Check<JsonValue> = (value, path) =>
+  value === undefined ? wrong(path, 'a value', value) : ok(value);
 
 export const nullable =
   <T>(inner: Check<T>): Check<T | null> =>

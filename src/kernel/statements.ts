@@ -11,7 +11,10 @@ const hashForm = /^[0-9a-f]{64}$/;
 
 export const digest: Check<string> = matching(digestForm, '`sha256:` and 64 lowercase hex digits');
 export const hash: Check<string> = matching(hashForm, '64 lowercase hex digits');
-export const fingerprint: Check<string> = matching(/^SHA256:[A-Za-z0-9+/]{43}$/, 'an OpenSSH key fingerprint `SHA256:…`');
+export const fingerprint: Check<string> = matching(
+  /^SHA256:[A-Za-z0-9+/]{43}$/,
+  'an OpenSSH key fingerprint `SHA256:…`',
+);
 export const personId: Check<string> = matching(/^p_[a-z0-9_]{4,40}$/, 'a person id such as `p_7h2k9w`');
 export const name: Check<string> = matching(/^[a-z][a-z0-9-]{0,62}$/, 'a name of lowercase letters, digits and dashes');
 export const principal: Check<string> = matching(

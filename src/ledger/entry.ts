@@ -48,7 +48,7 @@ export const isRecordable = (value: JsonValue | undefined, depthLeft = maxValueD
   if (typeof value !== 'object' || depthLeft <= 0) return false;
   if (Array.isArray(value)) return value.every((item) => isRecordable(item as JsonValue, depthLeft - 1));
   for (const [key, item] of Object.entries(value))
-    if (!key.isWellFormed() || !isRecordable(item as JsonValue, depthLeft - 1)) return false;
+    if (!key.isWellFormed() || !isRecordable(item, depthLeft - 1)) return false;
   return true;
 };
 

@@ -17,17 +17,28 @@ import { decideVote } from './vote.ts';
 export const refusalsAnHour = 60;
 
 /** The one place where anything is decided: same state, command, moment and attachments, same answer, always (INV12). */
-export const decide = (state: State, command: Command, moment: Moment, attachments: Attachments): Decision<LifecycleEvent> => {
+export const decide = (
+  state: State,
+  command: Command,
+  moment: Moment,
+  attachments: Attachments,
+): Decision<LifecycleEvent> => {
   const outcome = outcomeOf(state, command, moment, attachments);
   if (outcome.ok) return { kind: 'accepted', events: outcome.events };
-  return { kind: 'refused', refusal: outcome.refusal, events: [...outcome.events, ...recordRefusal(state, command, moment, outcome)] };
+  return {
+    kind: 'refused',
+    refusal: outcome.refusal,
+    events: [...outcome.events, ...recordRefusal(state, command, moment, outcome)],
+  };
 };
 
 const outcomeOf = (state: State, command: Command, moment: Moment, attachments: Attachments): Outcome => {
   if (command.type === 'Genesis') return decideGenesis(command, attachments, moment.index);
   const { identity } = state;
   if (identity === null)
-    return refused(refuse('genesis-missing', 'N1', 'this ledger has no genesis yet', {}, 'start it with `countersign init`'));
+    return refused(
+      refuse('genesis-missing', 'N1', 'this ledger has no genesis yet', {}, 'start it with `countersign init`'),
+    );
   const setting: Setting = { state, identity, moment, attachments };
   switch (command.type) {
     case 'SubmitRequest':
@@ -51,17 +62,31 @@ const outcomeOf = (state: State, command: Command, moment: Moment, attachments: 
     case 'SummariseRefusals':
       return accepted({ type: 'RefusalsSummarised', principal: command.principal, count: command.count });
     default:
-      throw new BrokenInvariant(`unknown command \`${String((command satisfies never as { type: string }).type)}\``);
+      throw new BrokenInvariant(`unknown command \`${(command satisfies never as { type: string }).type}\``);
   }
 };
 
 // LC2: a refused ask is recorded too, for whoever signed it; nobody can fill the ledger with refusals.
-const recordRefusal = (state: State, command: Command, moment: Moment, outcome: Extract<Outcome, { ok: false }>): readonly LifecycleEvent[] => {
+const recordRefusal = (
+  state: State,
+  command: Command,
+  moment: Moment,
+  outcome: Extract<Outcome, { ok: false }>,
+): readonly LifecycleEvent[] => {
   const { principal, refusal } = outcome;
   if (principal === null) return [];
   const before = state.refusals.get(principal);
   const count = before !== undefined && before.hour === hourOf(moment.time) ? before.count : 0;
   if (count >= refusalsAnHour) return [];
   const { code, rule } = refusal;
-  return [{ type: 'CommandRefused', principal, command: command.type, code, rule, limit_reached: count + 1 === refusalsAnHour }];
+  return [
+    {
+      type: 'CommandRefused',
+      principal,
+      command: command.type,
+      code,
+      rule,
+      limit_reached: count + 1 === refusalsAnHour,
+    },
+  ];
 };

@@ -105,7 +105,9 @@ const applyEvent = (state: State, event: LifecycleEvent, entry: LifecycleEntry, 
       return { ...state, debts: state.debts.delete(event.request) };
     case 'ReviewOverdue': {
       const debt = state.debts.get(event.request);
-      return debt === undefined ? state : { ...state, debts: state.debts.set(event.request, { ...debt, overdue: true }) };
+      return debt === undefined
+        ? state
+        : { ...state, debts: state.debts.set(event.request, { ...debt, overdue: true }) };
     }
     case 'RosterChanged':
     case 'PolicyActivated':
@@ -120,7 +122,7 @@ const applyEvent = (state: State, event: LifecycleEvent, entry: LifecycleEntry, 
     case 'RefusalsSummarised':
       return state;
     default:
-      throw new BrokenInvariant(`unknown event \`${String((event satisfies never as { type: string }).type)}\``);
+      throw new BrokenInvariant(`unknown event \`${(event satisfies never as { type: string }).type}\``);
   }
 };
 
@@ -133,10 +135,23 @@ const applyGenesis = (state: State, entry: LifecycleEntry, attachments: Attachme
   const genesis = readGenesis(commandOf(entry, 'Genesis'), attachments);
   if (!genesis.ok) throw new BrokenInvariant(`the genesis can't be read again: ${genesis.refusal.message}`);
   const { identity, roster, policy } = genesis.value;
-  return { ...state, identity, roster, policy, policyVersion: 1, governance: entry.leafHash, governanceEntries: [entry.index] };
+  return {
+    ...state,
+    identity,
+    roster,
+    policy,
+    policyVersion: 1,
+    governance: entry.leafHash,
+    governanceEntries: [entry.index],
+  };
 };
 
-const applySubmitted = (state: State, event: EventOf<'RequestSubmitted'>, entry: LifecycleEntry, attachments: Attachments): State => {
+const applySubmitted = (
+  state: State,
+  event: EventOf<'RequestSubmitted'>,
+  entry: LifecycleEntry,
+  attachments: Attachments,
+): State => {
   const command = commandOf(entry, 'SubmitRequest');
   const submitted = submittedChange({ state, identity: identityOf(state), moment: entry, attachments }, command);
   if (!submitted.ok || submitted.value.digest !== event.change)
@@ -177,7 +192,11 @@ const applyRevised = (state: State, event: EventOf<'RequestRevised'>, entry: Lif
   });
 };
 
-const applyVote = (state: State, event: EventOf<'ApprovalRecorded'> | EventOf<'RejectionRecorded'>, entry: LifecycleEntry): State => {
+const applyVote = (
+  state: State,
+  event: EventOf<'ApprovalRecorded'> | EventOf<'RejectionRecorded'>,
+  entry: LifecycleEntry,
+): State => {
   const request = requestOf(state, event.request);
   const vote = recordedVote(commandOf(entry, 'CastVote'), event, entry);
   return put(state, { ...request, votes: [...request.votes, vote] });
@@ -188,7 +207,12 @@ const voidPermit = (state: State, event: EventOf<'PermitVoided'>): State => {
   return isOver(request.status) ? state : finish(state, event.request, 'refused', event.code);
 };
 
-const applyActivated = (state: State, event: EventOf<'RosterChanged'> | EventOf<'PolicyActivated'>, entry: LifecycleEntry, attachments: Attachments): State => {
+const applyActivated = (
+  state: State,
+  event: EventOf<'RosterChanged'> | EventOf<'PolicyActivated'>,
+  entry: LifecycleEntry,
+  attachments: Attachments,
+): State => {
   const request = requestOf(state, event.request);
   const applied = applyGovernance(state, request.change, attachments);
   if (!applied.ok) throw new BrokenInvariant(`entry ${entry.index} can't be applied again: ${applied.refusal.message}`);

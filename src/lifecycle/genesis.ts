@@ -2,7 +2,17 @@
 import type { Attachments } from '../kernel/decider.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
-import { boolean, instant, integer, listOf, literal, matching, nullable, shape, type Checked } from '../kernel/shape.ts';
+import {
+  boolean,
+  instant,
+  integer,
+  listOf,
+  literal,
+  matching,
+  nullable,
+  shape,
+  type Checked,
+} from '../kernel/shape.ts';
 import { digest, fingerprint, hash, name, personId } from '../kernel/statements.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { isGovernance } from '../assess/build-change.ts';
@@ -32,7 +42,11 @@ export const genesisStatement = shape({
   threshold: integer(1, 12),
   /** Offline keys, of two persons at least, that can re-found after a wait; null only on trial. */
   recovery: nullable(
-    shape({ holders: listOf(shape({ person: personId, key: fingerprint }), 32), threshold: integer(2, 32), delay_ms: integer(7 * 86_400_000) }),
+    shape({
+      holders: listOf(shape({ person: personId, key: fingerprint }), 32),
+      threshold: integer(2, 32),
+      delay_ms: integer(7 * 86_400_000),
+    }),
   ),
   roster: shape({ root: hash, document: digest }),
   policy: digest,
@@ -73,7 +87,12 @@ export const readGenesis = (command: CommandOf<'Genesis'>, attachments: Attachme
   const weak = checkThreshold(statement, policy.value);
   if (weak !== undefined) return weak;
   const { tenant, trial } = statement;
-  return ok({ statement, identity: { ledger, tenant, origin: originOf(statement), trial }, roster: roster.value, policy: policy.value });
+  return ok({
+    statement,
+    identity: { ledger, tenant, origin: originOf(statement), trial },
+    roster: roster.value,
+    policy: policy.value,
+  });
 };
 
 const attached = (digest: string, attachments: Attachments): Uint8Array | undefined => {
@@ -81,7 +100,13 @@ const attached = (digest: string, attachments: Attachments): Uint8Array | undefi
   return bytes !== undefined && digestOf(bytes) === digest ? bytes : undefined;
 };
 const notAttached = (what: string, digest: string): Refused =>
-  refuse('attachment-missing', 'N1', `the ${what} \`${digest}\` of the genesis is not attached`, { digest }, 'attach the document whose digest the genesis names');
+  refuse(
+    'attachment-missing',
+    'N1',
+    `the ${what} \`${digest}\` of the genesis is not attached`,
+    { digest },
+    'attach the document whose digest the genesis names',
+  );
 
 const readRoster = (statement: GenesisStatement, attachments: Attachments): Result<Roster> => {
   const bytes = attached(statement.roster.document, attachments);
@@ -94,7 +119,12 @@ const readRoster = (statement: GenesisStatement, attachments: Attachments): Resu
   if (!sealed.ok) return sealed;
   return sealed.value.root === statement.roster.root
     ? sealed
-    : refuse('roster-root-mismatch', 'N1', `the genesis promises roster root \`${statement.roster.root}\`, its records give \`${sealed.value.root}\``, { promised: statement.roster.root, computed: sealed.value.root });
+    : refuse(
+        'roster-root-mismatch',
+        'N1',
+        `the genesis promises roster root \`${statement.roster.root}\`, its records give \`${sealed.value.root}\``,
+        { promised: statement.roster.root, computed: sealed.value.root },
+      );
 };
 
 const readPolicy = (statement: GenesisStatement, attachments: Attachments): Result<CompiledPolicy> => {
@@ -105,18 +135,36 @@ const readPolicy = (statement: GenesisStatement, attachments: Attachments): Resu
   return policyDigest(policy.value) === statement.policy ? policy : notAttached('policy', statement.policy);
 };
 
-const founding = (message: string, help: string, facts: JsonObject = {}): Refused => refuse('genesis-founders', 'N2', message, facts, help);
+const founding = (message: string, help: string, facts: JsonObject = {}): Refused =>
+  refuse('genesis-founders', 'N2', message, facts, help);
 
-const checkFounders = ({ trial, founders, threshold, recovery }: GenesisStatement, roster: Roster): Refused | undefined => {
+const checkFounders = (
+  { trial, founders, threshold, recovery }: GenesisStatement,
+  roster: Roster,
+): Refused | undefined => {
   const persons = new Set(founders);
   const missing = founders.find((id) => !roster.records.has(`person/${id}`));
   if (missing !== undefined || persons.size !== founders.length)
-    return founding(`founder \`${missing ?? 'named twice'}\` must be one person of the roster`, 'list each founder once');
+    return founding(
+      `founder \`${missing ?? 'named twice'}\` must be one person of the roster`,
+      'list each founder once',
+    );
   if (trial) return founders.length > 0 ? undefined : founding('a ledger needs a founder', 'name one');
   if (founders.length < 3 || threshold < 2)
-    return founding(`${founders.length} founders with a threshold of ${threshold} are too few`, 'name at least 3 founders and a threshold of at least 2, or start a trial with `init --trial`', { founders: founders.length, threshold });
-  if (recovery === null || new Set(recovery.holders.map((holder) => holder.person)).size < 2 || recovery.threshold > recovery.holders.length)
-    return founding('the recovery set must be in the hands of at least two persons', 'name offline keys of two or more persons, and how many of them are needed');
+    return founding(
+      `${founders.length} founders with a threshold of ${threshold} are too few`,
+      'name at least 3 founders and a threshold of at least 2, or start a trial with `init --trial`',
+      { founders: founders.length, threshold },
+    );
+  if (
+    recovery === null ||
+    new Set(recovery.holders.map((holder) => holder.person)).size < 2 ||
+    recovery.threshold > recovery.holders.length
+  )
+    return founding(
+      'the recovery set must be in the hands of at least two persons',
+      'name offline keys of two or more persons, and how many of them are needed',
+    );
   return undefined;
 };
 
@@ -130,7 +178,13 @@ const checkSignatures = (command: CommandOf<'Genesis'>, roster: Roster): Refused
   }
   for (const key of roster.records.keys())
     if (key.startsWith('key/') && !signers.has(key.slice('key/'.length)))
-      return refuse('genesis-unsigned', 'N2', `\`${key}\` of the genesis roster did not sign the genesis`, { key }, 'let every key sign the same statement, each on its holder\'s machine');
+      return refuse(
+        'genesis-unsigned',
+        'N2',
+        `\`${key}\` of the genesis roster did not sign the genesis`,
+        { key },
+        "let every key sign the same statement, each on its holder's machine",
+      );
   return undefined;
 };
 
@@ -141,16 +195,37 @@ const checkThreshold = ({ trial, threshold }: GenesisStatement, policy: Compiled
     for (const tier of action.tiers) {
       const persons = tier.seats.reduce((sum, seat) => sum + seat.count, 0);
       if (persons < threshold)
-        return refuse('genesis-threshold', 'N3', `tier \`${tier.name}\` of \`${action.name}\` needs ${persons} persons, the genesis promises ${threshold}`, { action: action.name, persons, threshold }, 'raise the approvals, or lower the threshold of the genesis');
+        return refuse(
+          'genesis-threshold',
+          'N3',
+          `tier \`${tier.name}\` of \`${action.name}\` needs ${persons} persons, the genesis promises ${threshold}`,
+          { action: action.name, persons, threshold },
+          'raise the approvals, or lower the threshold of the genesis',
+        );
     }
   }
   return undefined;
 };
 
 export const decideGenesis = (command: CommandOf<'Genesis'>, attachments: Attachments, index: number): Outcome => {
-  if (index !== 0) return refused(refuse('genesis-twice', 'N1', 'this ledger has its genesis already', { index }, 'start another ledger in another folder'));
+  if (index !== 0)
+    return refused(
+      refuse(
+        'genesis-twice',
+        'N1',
+        'this ledger has its genesis already',
+        { index },
+        'start another ledger in another folder',
+      ),
+    );
   const genesis = readGenesis(command, attachments);
   if (!genesis.ok) return refused(genesis);
   const { identity, roster, policy } = genesis.value;
-  return accepted({ type: 'GenesisAccepted', ledger: identity.ledger, trial: identity.trial, roster: roster.root, policy: policyDigest(policy) });
+  return accepted({
+    type: 'GenesisAccepted',
+    ledger: identity.ledger,
+    trial: identity.trial,
+    roster: roster.root,
+    policy: policyDigest(policy),
+  });
 };

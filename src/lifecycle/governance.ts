@@ -19,7 +19,11 @@ import { touch } from './settle.ts';
 import type { State } from './state.ts';
 
 /** What an approved change of governance makes of roster and policy. */
-export type Governance = { readonly roster: Roster; readonly policy: CompiledPolicy; readonly kind: 'roster' | 'policy' };
+export type Governance = {
+  readonly roster: Roster;
+  readonly policy: CompiledPolicy;
+  readonly kind: 'roster' | 'policy';
+};
 
 /**
  * Applies the content of a governance request to the state it was made for (SPEC N4–N6). Nobody administers beside
@@ -28,7 +32,13 @@ export type Governance = { readonly roster: Roster; readonly policy: CompiledPol
 export const applyGovernance = (state: State, change: ChangeDocument, attachments: Attachments): Result<Governance> => {
   const bytes = change.content === null ? undefined : attachments.get(change.content);
   if (bytes === undefined || digestOf(bytes) !== change.content)
-    return refuse('attachment-missing', 'N4', `content \`${change.content ?? 'none'}\` is not attached`, { content: change.content }, 'attach the document whose digest the request names');
+    return refuse(
+      'attachment-missing',
+      'N4',
+      `content \`${change.content ?? 'none'}\` is not attached`,
+      { content: change.content },
+      'attach the document whose digest the request names',
+    );
   if (state.policy === null) throw new BrokenInvariant('governance before genesis');
   if (change.action === 'governance.policy') return applyPolicy(state, state.policy, bytes);
   const parsed = parseRosterChange(bytes);
@@ -36,7 +46,9 @@ export const applyGovernance = (state: State, change: ChangeDocument, attachment
   const roster = applyRosterChange(state.roster, parsed.value, { ledger: change.ledger, tenant: change.tenant });
   if (!roster.ok) return roster;
   // Who leaves, leaves at once (INV4); but nobody may lock the door to governance behind them.
-  const unsound = checkSoundness(state.policy, policyFactsOf(roster.value)).find((one) => isGovernance(String(one.facts['action'] ?? '')));
+  const unsound = checkSoundness(state.policy, policyFactsOf(roster.value)).find((one) =>
+    isGovernance(String(one.facts['action'] ?? '')),
+  );
   if (unsound !== undefined) return { ok: false, refusal: unsound };
   return ok({ roster: roster.value, policy: state.policy, kind: 'roster' });
 };
@@ -46,13 +58,23 @@ const applyPolicy = (state: State, current: CompiledPolicy, bytes: Uint8Array): 
   if (!parsed.ok) return parsed;
   const { from, policy } = parsed.value;
   if (from.version !== state.policyVersion || from.policy !== policyDigest(current))
-    return refuse('policy-stale', 'N5', `the change was made for policy version ${from.version}, version ${state.policyVersion} is in force`, { version: state.policyVersion, policy: policyDigest(current) }, 'make the change again from the policy in force');
+    return refuse(
+      'policy-stale',
+      'N5',
+      `the change was made for policy version ${from.version}, version ${state.policyVersion} is in force`,
+      { version: state.policyVersion, policy: policyDigest(current) },
+      'make the change again from the policy in force',
+    );
   const unsound = checkSoundness(policy, policyFactsOf(state.roster))[0];
   return unsound === undefined ? ok({ roster: state.roster, policy, kind: 'policy' }) : { ok: false, refusal: unsound };
 };
 
 /** People are only asked about a change that could be applied as things stand. */
-export const previewChange = ({ state }: Setting, change: ChangeDocument, attachments: Attachments): Refused | undefined => {
+export const previewChange = (
+  { state }: Setting,
+  change: ChangeDocument,
+  attachments: Attachments,
+): Refused | undefined => {
   const applied = applyGovernance(state, change, attachments);
   return applied.ok ? undefined : applied;
 };
@@ -64,11 +86,20 @@ export const decideActivate = (setting: Setting, command: CommandOf<'ActivateCha
   const { request } = touched;
   const { change } = request;
   if (!isGovernance(change.action))
-    return refused(refuse('activation-not-governance', 'N4', `\`${change.action}\` is carried out with a permit, not by the ledger`, { action: change.action }, 'ask for its permit'));
+    return refused(
+      refuse(
+        'activation-not-governance',
+        'N4',
+        `\`${change.action}\` is carried out with a permit, not by the ledger`,
+        { action: change.action },
+        'ask for its permit',
+      ),
+    );
   const gate = readyToAct(setting, request);
   if ('ok' in gate) return gate;
   const applied = applyGovernance(state, change, attachments);
-  if (!applied.ok) return refused(applied, null, [{ type: 'RequestRefused', request: request.id, code: applied.refusal.code }]);
+  if (!applied.ok)
+    return refused(applied, null, [{ type: 'RequestRefused', request: request.id, code: applied.refusal.code }]);
   const leafOf = (index: number): string => request.votes.find((vote) => vote.index === index)?.leaf ?? '';
   const { roster, policy, kind } = applied.value;
   const governed: Governed = {
@@ -80,6 +111,8 @@ export const decideActivate = (setting: Setting, command: CommandOf<'ActivateCha
     seats: gate.filled,
   };
   return accepted(
-    kind === 'roster' ? { type: 'RosterChanged', ...governed, root: roster.root } : { type: 'PolicyActivated', ...governed, policy: policyDigest(policy) },
+    kind === 'roster'
+      ? { type: 'RosterChanged', ...governed, root: roster.root }
+      : { type: 'PolicyActivated', ...governed, policy: policyDigest(policy) },
   );
 };

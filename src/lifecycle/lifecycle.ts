@@ -11,4 +11,8 @@ import { initialState, type State } from './state.ts';
 export const semantics = 0;
 
 /** The whole life of a request as one pure decider: what the sequencer runs, and what the verifier runs again. */
-export const lifecycle = { initialState, decide, evolve } as unknown as Decider<State, Command & JsonObject, LifecycleEvent & JsonObject>;
+export const lifecycle = { initialState, decide, evolve } as unknown as Decider<
+  State,
+  Command & JsonObject,
+  LifecycleEvent & JsonObject
+>;

@@ -18,11 +18,20 @@ export type Setting = {
  */
 export type Outcome =
   | { readonly ok: true; readonly events: readonly LifecycleEvent[] }
-  | { readonly ok: false; readonly refusal: Refusal; readonly principal: string | null; readonly events: readonly LifecycleEvent[] };
+  | {
+      readonly ok: false;
+      readonly refusal: Refusal;
+      readonly principal: string | null;
+      readonly events: readonly LifecycleEvent[];
+    };
 
 export const accepted = (...events: readonly LifecycleEvent[]): Outcome => ({ ok: true, events });
 
-export const refused = ({ refusal }: Refused, principal: string | null = null, events: readonly LifecycleEvent[] = []): Outcome => ({
+export const refused = (
+  { refusal }: Refused,
+  principal: string | null = null,
+  events: readonly LifecycleEvent[] = [],
+): Outcome => ({
   ok: false,
   refusal,
   principal,
@@ -30,7 +39,13 @@ export const refused = ({ refusal }: Refused, principal: string | null = null, e
 });
 
 export const requestUnknown = (id: string): Refused =>
-  refuse('request-unknown', 'Q6', `there is no request \`${id}\``, { request: id }, 'list the requests, or look whether this is the right ledger');
+  refuse(
+    'request-unknown',
+    'Q6',
+    `there is no request \`${id}\``,
+    { request: id },
+    'list the requests, or look whether this is the right ledger',
+  );
 
 /** Turns the refusal of a nested step into an outcome; the value goes on. */
 export const failed = <T>(result: Result<T>, principal: string | null = null): Outcome | undefined =>

@@ -21,16 +21,38 @@ export const readyToAct = (setting: Setting, request: RequestState): Outcome | R
   if (over !== undefined) return refused(over);
   const gate = evaluateGate({ roster: state.roster, change: request.change, votes: request.votes, time: moment.time });
   if (request.status === 'pending' || request.metAt === null)
-    return refused(refuse('gate-pending', 'X1', `the gate of \`${request.id}\` is not met yet`, { open: gate.open }, 'wait for the votes it still needs'));
+    return refused(
+      refuse(
+        'gate-pending',
+        'X1',
+        `the gate of \`${request.id}\` is not met yet`,
+        { open: gate.open },
+        'wait for the votes it still needs',
+      ),
+    );
   if (gate.result !== 'met')
     return refused(
-      refuse('gate-lost', 'X1', `the gate of \`${request.id}\` was met, but votes that it rested on count no more`, { open: gate.open }, 'let others vote'),
+      refuse(
+        'gate-lost',
+        'X1',
+        `the gate of \`${request.id}\` was met, but votes that it rested on count no more`,
+        { open: gate.open },
+        'let others vote',
+      ),
       null,
       [{ type: 'GateLost', request: request.id, revision: request.change.revision }],
     );
   const until = lockEndsAt(request.change, request.metAt);
   if (moment.time < until)
-    return refused(refuse('timelock-running', 'T1', `the time lock of \`${request.id}\` runs until \`${until}\``, { until, time: moment.time }, 'wait; whoever may veto can still stop it'));
+    return refused(
+      refuse(
+        'timelock-running',
+        'T1',
+        `the time lock of \`${request.id}\` runs until \`${until}\``,
+        { until, time: moment.time },
+        'wait; whoever may veto can still stop it',
+      ),
+    );
   return gate;
 };
 
@@ -41,9 +63,26 @@ export const decideIssue = (setting: Setting, command: CommandOf<'IssuePermit'>)
   if ('outcome' in touched) return touched.outcome;
   const { request } = touched;
   if (isGovernance(request.change.action))
-    return refused(refuse('permit-not-for-governance', 'X1', `\`${request.change.action}\` is applied by the ledger itself and has no permit`, {}, 'activate the change instead'));
+    return refused(
+      refuse(
+        'permit-not-for-governance',
+        'X1',
+        `\`${request.change.action}\` is applied by the ledger itself and has no permit`,
+        {},
+        'activate the change instead',
+      ),
+    );
   if (request.permit !== null && request.status !== 'met')
-    return refused(refuseOver(request) ?? refuse('permit-issued', 'X1', `request \`${request.id}\` already has its permit`, { permit: request.permit.permit }, 'fetch that permit; there is one only'));
+    return refused(
+      refuseOver(request) ??
+        refuse(
+          'permit-issued',
+          'X1',
+          `request \`${request.id}\` already has its permit`,
+          { permit: request.permit.permit },
+          'fetch that permit; there is one only',
+        ),
+    );
   const gate = readyToAct(setting, request);
   if ('ok' in gate) return gate;
   const permit = makePermit(request, gate.filled, state.governance, moment.time);
@@ -62,29 +101,61 @@ export const decideConsume = (setting: Setting, command: CommandOf<'ConsumePermi
   const id = state.permits.get(statement.permit);
   const request = id === undefined ? undefined : state.requests.get(id);
   if (request === undefined || request.permit === null)
-    return refused(refuse('permit-unknown', 'X2', `there is no permit \`${statement.permit}\``, { permit: statement.permit }, 'look whether this is the right ledger, or ask for the permit first'), principal);
+    return refused(
+      refuse(
+        'permit-unknown',
+        'X2',
+        `there is no permit \`${statement.permit}\``,
+        { permit: statement.permit },
+        'look whether this is the right ledger, or ask for the permit first',
+      ),
+      principal,
+    );
   const { permit } = request;
   const checked = checkConsumption(permit, signed.value, moment.time);
   const settled = due(setting, request);
   if (!checked.ok) return refused(checked, principal, settled);
   const lateReport = checked.value.late && request.status === 'expired';
   if (request.status === 'consumed' || request.status === 'finished')
-    return refused(refuse('permit-used', 'X2', `permit \`${permit.permit}\` was used already`, { permit: permit.permit }, 'a permit is used once; ask again'), principal);
+    return refused(
+      refuse(
+        'permit-used',
+        'X2',
+        `permit \`${permit.permit}\` was used already`,
+        { permit: permit.permit },
+        'a permit is used once; ask again',
+      ),
+      principal,
+    );
   const over = lateReport ? undefined : refuseOver(request);
   if (over !== undefined) return refused(over, principal);
-  const ended: readonly LifecycleEvent[] = request.change.emergency ? [{ type: 'BreakGlassEnded', request: request.id }] : [];
-  const consumed: LifecycleEvent = { type: 'PermitConsumed', request: request.id, permit: permit.permit, challenge: statement.challenge, late: checked.value.late };
+  const ended: readonly LifecycleEvent[] = request.change.emergency
+    ? [{ type: 'BreakGlassEnded', request: request.id }]
+    : [];
+  const consumed: LifecycleEvent = {
+    type: 'PermitConsumed',
+    request: request.id,
+    permit: permit.permit,
+    challenge: statement.challenge,
+    late: checked.value.late,
+  };
   if (checked.value.late) return accepted(consumed, ...(lateReport ? [] : ended));
   if (settled.length > 0)
-    return refused(refuse('permit-void', 'X2', `permit \`${permit.permit}\` holds no more`, { permit: permit.permit }, 'ask again'), principal, settled);
+    return refused(
+      refuse('permit-void', 'X2', `permit \`${permit.permit}\` holds no more`, { permit: permit.permit }, 'ask again'),
+      principal,
+      settled,
+    );
   const voided = (code: 'gate-lost' | 'audience-unknown', why: string): Outcome =>
     refused(refuse(code, 'X2', why, { permit: permit.permit }, 'ask again'), principal, [
       { type: 'PermitVoided', request: request.id, permit: permit.permit, code },
       ...ended,
     ]);
-  if (activeInstance(state.roster, permit.audience) === undefined) return voided('audience-unknown', `enforcement point \`${permit.audience}\` is no longer enrolled`);
+  if (activeInstance(state.roster, permit.audience) === undefined)
+    return voided('audience-unknown', `enforcement point \`${permit.audience}\` is no longer enrolled`);
   const gate = evaluateGate({ roster: state.roster, change: request.change, votes: request.votes, time: moment.time });
-  if (gate.result !== 'met') return voided('gate-lost', `votes that permit \`${permit.permit}\` rested on count no more`);
+  if (gate.result !== 'met')
+    return voided('gate-lost', `votes that permit \`${permit.permit}\` rested on count no more`);
   return accepted(consumed, ...ended);
 };
 
@@ -100,14 +171,37 @@ export const decideResult = (setting: Setting, command: CommandOf<'RecordResult'
   if ('outcome' in touched) return touched.outcome;
   const { request } = touched;
   if (request.permit === null || principal !== request.permit.executor.principal)
-    return refused(refuse('permit-wrong-executor', 'X5', `\`${principal}\` did not run permit \`${statement.permit}\``, { permit: statement.permit }, 'whoever consumed the permit reports its result'), principal);
+    return refused(
+      refuse(
+        'permit-wrong-executor',
+        'X5',
+        `\`${principal}\` did not run permit \`${statement.permit}\``,
+        { permit: statement.permit },
+        'whoever consumed the permit reports its result',
+      ),
+      principal,
+    );
   if (request.status !== 'consumed')
-    return refused(refuse('result-not-expected', 'X5', `permit \`${statement.permit}\` is ${request.status}; a result follows a consumption, once`, { status: request.status }, 'look at the request with `countersign show`'), principal);
+    return refused(
+      refuse(
+        'result-not-expected',
+        'X5',
+        `permit \`${statement.permit}\` is ${request.status}; a result follows a consumption, once`,
+        { status: request.status },
+        'look at the request with `countersign show`',
+      ),
+      principal,
+    );
   const { outcome } = statement;
-  const events: LifecycleEvent[] = [{ type: 'ResultRecorded', request: request.id, permit: request.permit.permit, outcome }];
+  const events: LifecycleEvent[] = [
+    { type: 'ResultRecorded', request: request.id, permit: request.permit.permit, outcome },
+  ];
   if (outcome === 'unknown') events.push({ type: 'FindingRaised', code: 'outcome-unknown', request: request.id });
   const action = actionOf(state, request.change.action);
-  const debt = action !== undefined && reviewOwed(request) && !state.debts.has(request.id) ? openDebt(request, action, moment.time) : undefined;
+  const debt =
+    action !== undefined && reviewOwed(request) && !state.debts.has(request.id)
+      ? openDebt(request, action, moment.time)
+      : undefined;
   if (debt !== undefined && !request.change.emergency) events.push({ type: 'ReviewOpened', debt });
   return accepted(...events);
 };

@@ -14,7 +14,15 @@ export const recordedVote = (
   entry: FoldedEntry<Command, LifecycleEvent>,
 ): CastVote => {
   const { seats, not_after } = readStatement(command.envelope.statement, entry.index);
-  const cast = { person: event.person, key: event.key, seats, not_after, revision: event.revision, index: entry.index, leaf: entry.leafHash };
+  const cast = {
+    person: event.person,
+    key: event.key,
+    seats,
+    not_after,
+    revision: event.revision,
+    index: entry.index,
+    leaf: entry.leafHash,
+  };
   return event.type === 'ApprovalRecorded'
     ? { ...cast, decision: 'approve', level: event.level, independent: event.independent }
     : { ...cast, decision: 'reject', level: 'own-key', independent: false };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { canonicalize } from '../kernel/canonical-json.ts';
 import { addMs } from '../kernel/instant.ts';
-import { refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
+import { refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { buildChange } from '../assess/build-change.ts';
 import type { CompiledAction } from '../policy/compiled.ts';
@@ -15,7 +15,7 @@ import { emergencyDebtOpen, type Identity, type State } from './state.ts';
 /** How long a consumed permit may go without a result before the result is written down as unknown. */
 export const resultWithinMs = 86_400_000;
 
-export const changeDigest = (change: ChangeDocument): string => digestOf(canonicalize(change as unknown as JsonObject));
+export const changeDigest = (change: ChangeDocument): string => digestOf(canonicalize(change));
 
 export const actionOf = (state: State, name: string): CompiledAction | undefined =>
   state.policy !== null && Object.hasOwn(state.policy.actions, name) ? state.policy.actions[name] : undefined;
@@ -24,7 +24,10 @@ export const actionOf = (state: State, name: string): CompiledAction | undefined
  * What time and policy have made of a request since it was last touched (SPEC Q7, Q8). Every command that touches a
  * request comes through here first, so that nothing depends on a timer having run.
  */
-export const due = ({ state, identity, moment }: Omit<Setting, 'attachments'>, request: RequestState): readonly LifecycleEvent[] => {
+export const due = (
+  { state, identity, moment }: Omit<Setting, 'attachments'>,
+  request: RequestState,
+): readonly LifecycleEvent[] => {
   const { id, status, change, permit, consumedAt } = request;
   const { time } = moment;
   if (isOver(status)) return [];
@@ -42,7 +45,8 @@ export const due = ({ state, identity, moment }: Omit<Setting, 'attachments'>, r
       ? [{ type: 'PermitVoided', request: id, permit: permit.permit, code: 'policy-changed' }, ...ended]
       : [];
   }
-  if (time >= (status === 'pending' ? change.answer_by : change.not_after)) return [{ type: 'RequestExpired', request: id }, ...ended];
+  if (time >= (status === 'pending' ? change.answer_by : change.not_after))
+    return [{ type: 'RequestExpired', request: id }, ...ended];
   return policyMoved(state, change) ? revise(state, identity, request, moment.time) : [];
 };
 
@@ -52,7 +56,12 @@ const policyMoved = (state: State, change: ChangeDocument): boolean => {
 };
 
 /** The same request under the policy in force now: a new revision, for which nobody has voted yet (INV3). */
-export const revisedChange = (state: State, identity: Identity, request: RequestState, time: RequestState['change']['requested_at']): Result<ChangeDocument> => {
+export const revisedChange = (
+  state: State,
+  identity: Identity,
+  request: RequestState,
+  time: RequestState['change']['requested_at'],
+): Result<ChangeDocument> => {
   const action = actionOf(state, request.change.action);
   if (action === undefined) return policyGone(request.change.action);
   const { facts } = request.change;
@@ -75,24 +84,56 @@ export const revisedChange = (state: State, identity: Identity, request: Request
 };
 
 const sourceName = (source: CompiledAction['facts'][string]['source']): string =>
-  source.kind === 'requester' ? 'requester' : source.kind === 'attested' ? `attested(${source.by})` : `${source.adapter}(${source.argument})`;
+  source.kind === 'requester'
+    ? 'requester'
+    : source.kind === 'attested'
+      ? `attested(${source.by})`
+      : `${source.adapter}(${source.argument})`;
 
 const policyGone = (action: string): Refused =>
-  refuse('policy-changed', 'Q8', `the policy of \`${action}\` now asks for other facts`, { action }, 'ask again under the new policy');
+  refuse(
+    'policy-changed',
+    'Q8',
+    `the policy of \`${action}\` now asks for other facts`,
+    { action },
+    'ask again under the new policy',
+  );
 
-const revise = (state: State, identity: Identity, request: RequestState, time: RequestState['change']['requested_at']): readonly LifecycleEvent[] => {
+const revise = (
+  state: State,
+  identity: Identity,
+  request: RequestState,
+  time: RequestState['change']['requested_at'],
+): readonly LifecycleEvent[] => {
   const revised = revisedChange(state, identity, request, time);
   if (!revised.ok) return [{ type: 'RequestRefused', request: request.id, code: revised.refusal.code }];
   const { revision, tier, gate, answer_by } = revised.value;
   const voided = request.votes.filter((vote) => vote.revision === request.change.revision).length;
   return [
-    { type: 'RequestRevised', request: request.id, revision, change: changeDigest(revised.value), tier, raised: gate.raised, answer_by, votes_voided: voided },
+    {
+      type: 'RequestRevised',
+      request: request.id,
+      revision,
+      change: changeDigest(revised.value),
+      tier,
+      raised: gate.raised,
+      answer_by,
+      votes_voided: voided,
+    },
   ];
 };
 
 const dueCodes = {
-  RequestRevised: ['revision-stale', 'the policy changed, so that the request is now at a new revision and its votes are void', 'look at the new revision and sign that'],
-  RequestRefused: ['policy-changed', 'the policy changed so that this can no longer be asked as it was', 'ask again under the new policy'],
+  RequestRevised: [
+    'revision-stale',
+    'the policy changed, so that the request is now at a new revision and its votes are void',
+    'look at the new revision and sign that',
+  ],
+  RequestRefused: [
+    'policy-changed',
+    'the policy changed so that this can no longer be asked as it was',
+    'ask again under the new policy',
+  ],
   PermitVoided: ['permit-void', 'the permit is void', 'ask again under the new policy'],
   PermitExpired: ['permit-expired', 'the permit has expired', 'ask again; an expired permit is never renewed'],
   RequestExpired: ['request-expired', 'the request has expired', 'ask again'],
@@ -100,14 +141,20 @@ const dueCodes = {
 } as const;
 
 /** Finds a request and settles it; a request that just changed refuses the command and records the change. */
-export const touch = (setting: Setting, id: string, principal: string | null): { readonly request: RequestState } | { readonly outcome: Outcome } => {
+export const touch = (
+  setting: Setting,
+  id: string,
+  principal: string | null,
+): { readonly request: RequestState } | { readonly outcome: Outcome } => {
   const request = setting.state.requests.get(id);
   if (request === undefined) return { outcome: refused(requestUnknown(id), principal) };
   const events = due(setting, request);
   const first = events[0];
   if (first === undefined) return { request };
   const [code, why, help] = dueCodes[first.type as keyof typeof dueCodes];
-  return { outcome: refused(refuse(code, 'Q7', `request \`${id}\`: ${why}`, { request: id }, help), principal, events) };
+  return {
+    outcome: refused(refuse(code, 'Q7', `request \`${id}\`: ${why}`, { request: id }, help), principal, events),
+  };
 };
 
 const overCodes = {
@@ -121,5 +168,11 @@ const overCodes = {
 /** Refuses a command on a request that is over; what is over stays so (INV6). */
 export const refuseOver = (request: RequestState): Refused | undefined =>
   isOver(request.status)
-    ? refuse(overCodes[request.status as keyof typeof overCodes], 'Q9', `request \`${request.id}\` is over: ${request.status}`, { request: request.id, status: request.status }, 'what is over is never taken up again; ask anew')
+    ? refuse(
+        overCodes[request.status as keyof typeof overCodes],
+        'Q9',
+        `request \`${request.id}\` is over: ${request.status}`,
+        { request: request.id, status: request.status },
+        'what is over is never taken up again; ask anew',
+      )
     : undefined;

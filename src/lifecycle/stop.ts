@@ -20,13 +20,29 @@ export const decideStop = (setting: Setting, command: CommandOf<'StopRequest'>):
   const over = refuseOver(request);
   if (over !== undefined) return refused(over, principal);
   if (request.status === 'consumed')
-    return refused(refuse('permit-used', 'T2', `the permit of \`${request.id}\` was used already`, { request: request.id }, 'it can no longer be stopped; ask for the way back as an action of its own'), principal);
+    return refused(
+      refuse(
+        'permit-used',
+        'T2',
+        `the permit of \`${request.id}\` was used already`,
+        { request: request.id },
+        'it can no longer be stopped; ask for the way back as an action of its own',
+      ),
+      principal,
+    );
   const may = checkStop(state.roster, request.change, request.digest, signed.value);
   if (!may.ok) return refused(may, principal);
   const withdrawn = statement.type === 'countersign.dev/withdrawal/v0';
-  const events: LifecycleEvent[] = [{ type: withdrawn ? 'RequestWithdrawn' : 'RequestVetoed', request: request.id, by: principal }];
+  const events: LifecycleEvent[] = [
+    { type: withdrawn ? 'RequestWithdrawn' : 'RequestVetoed', request: request.id, by: principal },
+  ];
   if (request.permit !== null)
-    events.push({ type: 'PermitVoided', request: request.id, permit: request.permit.permit, code: withdrawn ? 'request-withdrawn' : 'request-vetoed' });
+    events.push({
+      type: 'PermitVoided',
+      request: request.id,
+      permit: request.permit.permit,
+      code: withdrawn ? 'request-withdrawn' : 'request-vetoed',
+    });
   if (request.change.emergency) events.push({ type: 'BreakGlassEnded', request: request.id });
   return accepted(...events);
 };

@@ -14,7 +14,12 @@ import { accepted, refused, type Outcome, type Setting } from './outcome.ts';
 import { actionOf, changeDigest } from './settle.ts';
 import { emergencyDebtOpen } from './state.ts';
 
-export type Submitted = { readonly requester: Signed<RequestStatement>; readonly change: ChangeDocument; readonly digest: string; readonly statementDigest: string };
+export type Submitted = {
+  readonly requester: Signed<RequestStatement>;
+  readonly change: ChangeDocument;
+  readonly digest: string;
+  readonly statementDigest: string;
+};
 
 /** LC1–LC3: who asks, what exactly, how risky, and so which gate. */
 export const decideSubmit = (setting: Setting, command: Submission): Outcome => {
@@ -23,7 +28,16 @@ export const decideSubmit = (setting: Setting, command: Submission): Outcome => 
   if (!requester.ok) return refused(requester);
   const { principal, statement, text } = requester.value;
   if (state.used.has(digestOf(text)) || state.requests.has(command.request))
-    return refused(refuse('statement-replayed', 'Q5', 'this request statement was submitted before', { request: command.request }, 'sign a new statement with a fresh nonce'), principal);
+    return refused(
+      refuse(
+        'statement-replayed',
+        'Q5',
+        'this request statement was submitted before',
+        { request: command.request },
+        'sign a new statement with a fresh nonce',
+      ),
+      principal,
+    );
   const submitted = submittedChange(setting, command, requester.value);
   if (!submitted.ok) return refused(submitted, principal);
   if (isGovernance(statement.action)) {
@@ -34,28 +48,68 @@ export const decideSubmit = (setting: Setting, command: Submission): Outcome => 
   }
   const { change, digest } = submitted.value;
   const { request, revision, action, target, tier, gate, answer_by } = change;
-  const alarm: readonly LifecycleEvent[] = change.emergency ? [{ type: 'BreakGlassInvoked', request, action, by: change.requester }] : [];
-  return accepted({ type: 'RequestSubmitted', request, revision, change: digest, action, target, tier, raised: gate.raised, answer_by }, ...alarm);
+  const alarm: readonly LifecycleEvent[] = change.emergency
+    ? [{ type: 'BreakGlassInvoked', request, action, by: change.requester }]
+    : [];
+  return accepted(
+    {
+      type: 'RequestSubmitted',
+      request,
+      revision,
+      change: digest,
+      action,
+      target,
+      tier,
+      raised: gate.raised,
+      answer_by,
+    },
+    ...alarm,
+  );
 };
 
 const contentMissing = (content: string): Refused =>
-  refuse('attachment-missing', 'Q4', `content \`${content}\` is not attached`, { content }, 'attach the document whose digest the request names, so that people can read what they approve');
+  refuse(
+    'attachment-missing',
+    'Q4',
+    `content \`${content}\` is not attached`,
+    { content },
+    'attach the document whose digest the request names, so that people can read what they approve',
+  );
 
-type Remembered = { readonly roster: object; readonly policy: object | null; readonly time: string; readonly result: Result<Submitted> };
+type Remembered = {
+  readonly roster: object;
+  readonly policy: object | null;
+  readonly time: string;
+  readonly result: Result<Submitted>;
+};
 // The live path decides and evolves the same command object on the same state: the same answer need not be built twice.
 const remembered = new WeakMap<object, Remembered>();
 
 /** The change document of a submission; a pure function of the setting, so that `evolve` and the verifier can call it again. */
-export const submittedChange = (setting: Setting, command: Submission, signed?: Signed<RequestStatement>): Result<Submitted> => {
+export const submittedChange = (
+  setting: Setting,
+  command: Submission,
+  signed?: Signed<RequestStatement>,
+): Result<Submitted> => {
   const { state, moment } = setting;
   const before = remembered.get(command);
-  if (before !== undefined && before.roster === state.roster && before.policy === state.policy && before.time === moment.time) return before.result;
+  if (
+    before !== undefined &&
+    before.roster === state.roster &&
+    before.policy === state.policy &&
+    before.time === moment.time
+  )
+    return before.result;
   const result = buildSubmitted(setting, command, signed);
   remembered.set(command, { roster: state.roster, policy: state.policy, time: moment.time, result });
   return result;
 };
 
-const buildSubmitted = (setting: Setting, command: Submission, signed?: Signed<RequestStatement>): Result<Submitted> => {
+const buildSubmitted = (
+  setting: Setting,
+  command: Submission,
+  signed?: Signed<RequestStatement>,
+): Result<Submitted> => {
   const { state, moment, attachments } = setting;
   const identity = { ledger: setting.identity.ledger, tenant: setting.identity.tenant };
   const read = signed === undefined ? readRequest(state.roster, identity, command) : ok(signed);
@@ -63,8 +117,22 @@ const buildSubmitted = (setting: Setting, command: Submission, signed?: Signed<R
   const { statement } = read.value;
   const action = actionOf(state, statement.action);
   if (action === undefined)
-    return refuse('action-unknown', 'Q1', `there is no action \`${statement.action}\` in the policy in force`, { action: statement.action }, `actions are ${Object.keys(state.policy?.actions ?? {}).join(', ') || 'none'}`);
-  const facts = resolveFacts({ roster: state.roster, identity, action, statement, submission: command, attachments, time: moment.time });
+    return refuse(
+      'action-unknown',
+      'Q1',
+      `there is no action \`${statement.action}\` in the policy in force`,
+      { action: statement.action },
+      `actions are ${Object.keys(state.policy?.actions ?? {}).join(', ') || 'none'}`,
+    );
+  const facts = resolveFacts({
+    roster: state.roster,
+    identity,
+    action,
+    statement,
+    submission: command,
+    attachments,
+    time: moment.time,
+  });
   if (!facts.ok) return facts;
   const change = buildChange({
     identity,
@@ -77,5 +145,12 @@ const buildSubmitted = (setting: Setting, command: Submission, signed?: Signed<R
     time: moment.time,
     debtOpen: emergencyDebtOpen(state),
   });
-  return change.ok ? ok({ requester: read.value, change: change.value, digest: changeDigest(change.value), statementDigest: digestOf(read.value.text) }) : change;
+  return change.ok
+    ? ok({
+        requester: read.value,
+        change: change.value,
+        digest: changeDigest(change.value),
+        statementDigest: digestOf(read.value.text),
+      })
+    : change;
 };

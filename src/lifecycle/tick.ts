@@ -39,10 +39,21 @@ export const decideReview = (setting: Setting, command: CommandOf<'CloseReview'>
   if (request === undefined) return refused(requestUnknown(statement.request), principal);
   const debt = state.debts.get(statement.request);
   if (debt === undefined)
-    return refused(refuse('review-not-open', 'E3', `no review of \`${statement.request}\` is open`, { request: statement.request }, 'it was closed already, or never owed'), principal);
+    return refused(
+      refuse(
+        'review-not-open',
+        'E3',
+        `no review of \`${statement.request}\` is open`,
+        { request: statement.request },
+        'it was closed already, or never owed',
+      ),
+      principal,
+    );
   const may = checkReview(state.roster, request, debt, signed.value);
   if (!may.ok) return refused(may, principal);
   const { finding } = statement;
   const closed: LifecycleEvent = { type: 'ReviewClosed', request: request.id, by: principal, finding };
-  return finding === 'justified' ? accepted(closed) : accepted(closed, { type: 'FindingRaised', code: `review-${finding}`, request: request.id });
+  return finding === 'justified'
+    ? accepted(closed)
+    : accepted(closed, { type: 'FindingRaised', code: `review-${finding}`, request: request.id });
 };

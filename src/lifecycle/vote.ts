@@ -25,7 +25,16 @@ export const decideVote = (setting: Setting, command: CommandOf<'CastVote'>): Ou
   const over = refuseOver(request);
   if (over !== undefined) return refused(over, principal);
   if (request.status !== 'pending' && request.status !== 'met')
-    return refused(refuse('vote-too-late', 'V2', `request \`${request.id}\` is already ${request.status}`, { status: request.status }, 'to stop it now, veto it'), principal);
+    return refused(
+      refuse(
+        'vote-too-late',
+        'V2',
+        `request \`${request.id}\` is already ${request.status}`,
+        { status: request.status },
+        'to stop it now, veto it',
+      ),
+      principal,
+    );
   const { change, digest, votes } = request;
   const person = checkVote({ roster: state.roster, identity, change, digest, votes, time: moment.time }, signed.value);
   if (!person.ok) return refused(person, principal);
@@ -33,11 +42,34 @@ export const decideVote = (setting: Setting, command: CommandOf<'CastVote'>): Ou
   if (!seen.ok) return refused(seen, principal);
   const cast = { request: request.id, revision: change.revision, person: person.value, key };
   if (statement.decision === 'reject')
-    return accepted({ type: 'RejectionRecorded', ...cast }, { type: 'RequestRefused', request: request.id, code: 'request-rejected' });
+    return accepted(
+      { type: 'RejectionRecorded', ...cast },
+      { type: 'RequestRefused', request: request.id, code: 'request-rejected' },
+    );
   if (votes.length >= maxVotes)
-    return refused(refuse('votes-exhausted', 'V6', `request \`${request.id}\` already has ${maxVotes} votes`, { limit: maxVotes }, 'ask anew'), principal);
+    return refused(
+      refuse(
+        'votes-exhausted',
+        'V6',
+        `request \`${request.id}\` already has ${maxVotes} votes`,
+        { limit: maxVotes },
+        'ask anew',
+      ),
+      principal,
+    );
   const { decision, seats, not_after, revision } = statement;
-  const vote: CastVote = { person: person.value, key, decision, seats, level, independent, not_after, revision, index: moment.index, leaf: '' };
+  const vote: CastVote = {
+    person: person.value,
+    key,
+    decision,
+    seats,
+    level,
+    independent,
+    not_after,
+    revision,
+    index: moment.index,
+    leaf: '',
+  };
   const recorded: LifecycleEvent = { type: 'ApprovalRecorded', ...cast, level, independent };
   if (request.status === 'met') return accepted(recorded);
   const gate = evaluateGate({ roster: state.roster, change, votes: [...votes, vote], time: moment.time });

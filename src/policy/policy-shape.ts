@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { digestOf } from '../crypto/digest.ts';
 import { canonicalize, parseCanonical, type JsonLimits } from '../kernel/canonical-json.ts';
-import { refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
+import { refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import {
   integer,
   isObject,
@@ -161,7 +161,7 @@ export const parseCompiledPolicy = (bytes: Uint8Array): Result<CompiledPolicy> =
   return parsed.ok ? compiledPolicy(parsed.value, '') : parsed;
 };
 
-export const formatCompiledPolicy = (policy: CompiledPolicy): string => canonicalize(policy as unknown as JsonObject);
+export const formatCompiledPolicy = (policy: CompiledPolicy): string => canonicalize(policy);
 
 /** What people approve when they approve a policy. */
 export const policyDigest = (policy: CompiledPolicy): string => digestOf(formatCompiledPolicy(policy));
@@ -172,7 +172,7 @@ const digests = new WeakMap<CompiledAction, string>();
 export const effectiveDigest = (one: CompiledAction): string => {
   const known = digests.get(one);
   if (known !== undefined) return known;
-  const digest = digestOf(canonicalize(one as unknown as JsonObject));
+  const digest = digestOf(canonicalize(one));
   digests.set(one, digest);
   return digest;
 };

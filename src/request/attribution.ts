@@ -19,7 +19,10 @@ export const attributeCommits = (
 ): Result<Attribution> => {
   const { head, base, commits, personOfKey } = evidence;
   if (head === base || commits.length === 0)
-    return incomplete(`nothing lies between \`${base ?? 'the beginning'}\` and \`${head}\``, 'ask for a commit that is not in place already');
+    return incomplete(
+      `nothing lies between \`${base ?? 'the beginning'}\` and \`${head}\``,
+      'ask for a commit that is not in place already',
+    );
   const byId = new Map(commits.map((commit) => [commit.id, commit]));
   const older = reachable(new Map(evidence.ancestry.map((commit) => [commit.id, commit])), base);
   const reached = new Set<string>();
@@ -27,17 +30,26 @@ export const attributeCommits = (
   for (let id = pending.pop(); id !== undefined; id = pending.pop()) {
     if (reached.has(id) || (base !== null && older.has(id))) continue;
     const commit = byId.get(id);
-    if (commit === undefined) return incomplete(`commit \`${id}\` is missing`, 'fetch the whole history (`git fetch --unshallow`) and ask again');
+    if (commit === undefined)
+      return incomplete(
+        `commit \`${id}\` is missing`,
+        'fetch the whole history (`git fetch --unshallow`) and ask again',
+      );
     reached.add(id);
     pending.push(...commit.parents);
   }
   const stray = commits.find((commit) => !reached.has(commit.id));
-  if (stray !== undefined) return incomplete(`commit \`${stray.id}\` does not belong to \`${head}\``, 'this is a defect of the adapter; report it');
+  if (stray !== undefined)
+    return incomplete(
+      `commit \`${stray.id}\` does not belong to \`${head}\``,
+      'this is a defect of the adapter; report it',
+    );
   const authors = new Set(commits.map((commit) => signerOf(commit, personOfKey) ?? 'unknown'));
   return ok({ authors: [...authors].sort() });
 };
 
-const incomplete = (message: string, help: string): Refused => refuse('git-evidence-incomplete', 'G2', message, {}, help);
+const incomplete = (message: string, help: string): Refused =>
+  refuse('git-evidence-incomplete', 'G2', message, {}, help);
 
 // Base and everything that the given commits show to come before it.
 const reachable = (commits: ReadonlyMap<string, GitCommit>, base: string | null): ReadonlySet<string> => {

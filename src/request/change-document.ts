@@ -54,7 +54,11 @@ export type ChangeDocument = {
   readonly enforced: EnforcementGrade;
   readonly policy: string;
   readonly roster: { readonly version: number; readonly root: string };
-  readonly risk: { readonly score: number; readonly outcomes: readonly string[]; readonly worst_case: readonly string[] };
+  readonly risk: {
+    readonly score: number;
+    readonly outcomes: readonly string[];
+    readonly worst_case: readonly string[];
+  };
   readonly tier: string;
   readonly gate: Gate;
   /** Persons who may not fill a seat: requester, drivers, authors, the person accountable for a requesting machine. */

@@ -61,7 +61,13 @@ export const decodeCommitEvidence = (bytes: Uint8Array): Result<CommitEvidence> 
 };
 
 const mixed = (): Refused =>
-  refuse('git-evidence-incomplete', 'G2', 'head and base are ids of two kinds', {}, 'give full commit ids of one repository');
+  refuse(
+    'git-evidence-incomplete',
+    'G2',
+    'head and base are ids of two kinds',
+    {},
+    'give full commit ids of one repository',
+  );
 
 const parseAll = (texts: readonly string[], format: GitCommit['format']): Result<readonly GitCommit[]> => {
   const commits: GitCommit[] = [];

@@ -28,7 +28,13 @@ export const resolveFacts = (setting: FactSetting): Result<Facts> => {
   const { action, statement } = setting;
   for (const given of Object.keys(statement.facts))
     if (action.facts[given]?.source.kind !== 'requester')
-      return refuse('fact-unexpected', 'F1', `fact \`${given}\` is not one that the requester of \`${action.name}\` gives`, { fact: given }, `give ${requesterFacts(action).join(', ') || 'no facts'}`);
+      return refuse(
+        'fact-unexpected',
+        'F1',
+        `fact \`${given}\` is not one that the requester of \`${action.name}\` gives`,
+        { fact: given },
+        `give ${requesterFacts(action).join(', ') || 'no facts'}`,
+      );
   const attested = authenticateAttestations(setting);
   if (!attested.ok) return attested;
   const facts: { [name: string]: FactRecord } = {};
@@ -41,11 +47,18 @@ export const resolveFacts = (setting: FactSetting): Result<Facts> => {
 };
 
 const requesterFacts = (action: CompiledAction): string[] =>
-  Object.entries(action.facts).filter(([, fact]) => fact.source.kind === 'requester').map(([name]) => name);
+  Object.entries(action.facts)
+    .filter(([, fact]) => fact.source.kind === 'requester')
+    .map(([name]) => name);
 
 type Attestations = readonly Signed<FactStatement>[];
 
-const resolveFact = (setting: FactSetting, name: string, declared: CompiledFact, attested: Attestations): Result<FactRecord> => {
+const resolveFact = (
+  setting: FactSetting,
+  name: string,
+  declared: CompiledFact,
+  attested: Attestations,
+): Result<FactRecord> => {
   const { source } = declared;
   if (source.kind === 'requester') {
     const value = setting.statement.facts[name];
@@ -54,10 +67,21 @@ const resolveFact = (setting: FactSetting, name: string, declared: CompiledFact,
   }
   if (source.kind === 'attested') return resolveAttested(setting, name, source.by, attested);
   const gathered = setting.submission.gathered.find((item) => item.fact === name);
-  if (gathered === undefined) return missing(setting.action.name, name, `the server's \`${source.adapter}\` adapter did not answer; look at its configuration`);
+  if (gathered === undefined)
+    return missing(
+      setting.action.name,
+      name,
+      `the server's \`${source.adapter}\` adapter did not answer; look at its configuration`,
+    );
   const value = source.adapter === 'git' ? deriveAuthors(setting, gathered, source.argument) : ok(gathered.value);
   if (!value.ok) return value;
-  return ok({ value: value.value, source: `${source.adapter}(${source.argument})`, vouched: 'adapter', by: null, evidence: gathered.evidence });
+  return ok({
+    value: value.value,
+    source: `${source.adapter}(${source.argument})`,
+    vouched: 'adapter',
+    by: null,
+    evidence: gathered.evidence,
+  });
 };
 
 const missing = (action: string, fact: string, help: string) =>
@@ -69,12 +93,22 @@ const deriveAuthors = (setting: FactSetting, gathered: GatheredFact, argument: s
   const head = setting.statement.facts[argument];
   const bytes = gathered.evidence === null ? undefined : setting.attachments.get(gathered.evidence);
   if (typeof head !== 'string' || bytes === undefined || digestOf(bytes) !== gathered.evidence)
-    return refuse('fact-evidence-missing', 'F4', `the commits behind fact \`${gathered.fact}\` are not attached`, { fact: gathered.fact });
+    return refuse('fact-evidence-missing', 'F4', `the commits behind fact \`${gathered.fact}\` are not attached`, {
+      fact: gathered.fact,
+    });
   const evidence = decodeCommitEvidence(bytes);
   if (!evidence.ok) return evidence;
   if (evidence.value.head !== head)
-    return refuse('fact-evidence-missing', 'F4', `the evidence is for commit \`${evidence.value.head}\`, the request says \`${head}\``, { fact: gathered.fact });
-  const attributed = attributeCommits({ ...evidence.value, personOfKey: (print) => personOfKey(setting.roster, print) });
+    return refuse(
+      'fact-evidence-missing',
+      'F4',
+      `the evidence is for commit \`${evidence.value.head}\`, the request says \`${head}\``,
+      { fact: gathered.fact },
+    );
+  const attributed = attributeCommits({
+    ...evidence.value,
+    personOfKey: (print) => personOfKey(setting.roster, print),
+  });
   return attributed.ok ? ok(attributed.value.authors) : attributed;
 };
 
@@ -88,7 +122,12 @@ const authenticateAttestations = (setting: FactSetting): Result<Attestations> =>
   return ok(signed);
 };
 
-const resolveAttested = (setting: FactSetting, name: string, by: string, attested: Attestations): Result<FactRecord> => {
+const resolveAttested = (
+  setting: FactSetting,
+  name: string,
+  by: string,
+  attested: Attestations,
+): Result<FactRecord> => {
   const { statement, action, roster, time } = setting;
   const requester = personBehind(roster, statement.by);
   for (const { statement: fact, principal } of attested) {
@@ -96,8 +135,20 @@ const resolveAttested = (setting: FactSetting, name: string, by: string, atteste
     if (fact.not_after <= time || fact.not_after > addMs(time, 30 * 86_400_000)) continue;
     const attester = personBehind(roster, principal);
     // The requester, or a machine of the requester, vouches for nothing (E3, SPEC F5).
-    if (!isAmong(roster, principal, [by]) || attester === undefined || attester === requester || statement.drivers.includes(attester)) continue;
+    if (
+      !isAmong(roster, principal, [by]) ||
+      attester === undefined ||
+      attester === requester ||
+      statement.drivers.includes(attester)
+    )
+      continue;
     return ok({ value: fact.value, source: `attested(${by})`, vouched: 'attested', by: principal, evidence: null });
   }
-  return refuse('fact-unattested', 'F5', `no valid attestation of fact \`${name}\` by \`${by}\` came with the request`, { fact: name, by, nonce: statement.nonce }, `let \`${by}\`, and not the requester, sign a fact statement with this request's nonce`);
+  return refuse(
+    'fact-unattested',
+    'F5',
+    `no valid attestation of fact \`${name}\` by \`${by}\` came with the request`,
+    { fact: name, by, nonce: statement.nonce },
+    `let \`${by}\`, and not the requester, sign a fact statement with this request's nonce`,
+  );
 };

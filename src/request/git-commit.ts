@@ -65,7 +65,13 @@ export const commitId = (bytes: Uint8Array, format: GitObjectFormat): string => 
 const signatureHeader: Readonly<Record<GitObjectFormat, string>> = { sha1: 'gpgsig', sha256: 'gpgsig-sha256' };
 
 const malformed = (message: string): Refused =>
-  refuse('git-commit-malformed', 'G1', message, {}, 'look at the commit with `git cat-file commit` and `git fsck --strict`');
+  refuse(
+    'git-commit-malformed',
+    'G1',
+    message,
+    {},
+    'look at the commit with `git cat-file commit` and `git fsck --strict`',
+  );
 
 const parseHeaders = (text: string): Result<{ readonly list: readonly Header[]; readonly bodyStart: number }> => {
   const list: Header[] = [];
@@ -95,7 +101,8 @@ type FixedHeaders = Pick<GitCommit, 'tree' | 'parents' | 'author' | 'committer'>
 const readFixedHeaders = (list: readonly Header[], format: GitObjectFormat): Result<FixedHeaders> => {
   const idForm = format === 'sha1' ? /^[0-9a-f]{40}$/ : /^[0-9a-f]{64}$/;
   const tree = list[0];
-  if (tree?.key !== 'tree' || !idForm.test(tree.value)) return malformed(`the first header must be \`tree\` with a ${format} id`);
+  if (tree?.key !== 'tree' || !idForm.test(tree.value))
+    return malformed(`the first header must be \`tree\` with a ${format} id`);
   let at = 1;
   const parents: string[] = [];
   for (; list[at]?.key === 'parent'; at += 1) {
@@ -103,7 +110,8 @@ const readFixedHeaders = (list: readonly Header[], format: GitObjectFormat): Res
     if (!idForm.test(value)) return malformed(`a parent must be a ${format} id`);
     parents.push(value);
   }
-  if (parents.length > maxParents) return malformed(`the commit has ${parents.length} parents, more than ${maxParents}`);
+  if (parents.length > maxParents)
+    return malformed(`the commit has ${parents.length} parents, more than ${maxParents}`);
   const author = parseIdentity(list[at], 'author');
   if (!author.ok) return author;
   const committer = parseIdentity(list[at + 1], 'committer');

@@ -9,7 +9,12 @@ import type { Facts } from './facts.ts';
  * Everybody who had a hand in the change: none of them may fill a seat (INV1, SPEC Q3). A producer nobody can name
  * is everybody, so the request is refused (C4).
  */
-export const producersOf = (roster: Roster, action: CompiledAction, statement: RequestStatement, facts: Facts): Result<readonly string[]> => {
+export const producersOf = (
+  roster: Roster,
+  action: CompiledAction,
+  statement: RequestStatement,
+  facts: Facts,
+): Result<readonly string[]> => {
   const producers = new Set<string>();
   const requester = personBehind(roster, statement.by);
   if (requester === undefined) return unknown(action.name, statement.by);
@@ -31,4 +36,10 @@ export const producersOf = (roster: Roster, action: CompiledAction, statement: R
 };
 
 const unknown = (action: string, source: string) =>
-  refuse('producer-unknown', 'Q3', `\`${source}\` of \`${action}\` includes somebody the roster can't name`, { action, source }, 'sign every commit with an enrolled key (`git config gpg.format ssh`), or enrol the key that signed');
+  refuse(
+    'producer-unknown',
+    'Q3',
+    `\`${source}\` of \`${action}\` includes somebody the roster can't name`,
+    { action, source },
+    'sign every commit with an enrolled key (`git config gpg.format ssh`), or enrol the key that signed',
+  );

@@ -84,4 +84,8 @@ export type RequestState = {
 };
 
 export const isOver = (status: RequestStatus): boolean =>
-  status === 'finished' || status === 'refused' || status === 'withdrawn' || status === 'vetoed' || status === 'expired';
+  status === 'finished' ||
+  status === 'refused' ||
+  status === 'withdrawn' ||
+  status === 'vetoed' ||
+  status === 'expired';

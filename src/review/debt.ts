@@ -29,18 +29,46 @@ export const openDebt = (request: RequestState, action: CompiledAction, time: In
   if (action.reviewers === null) return undefined;
   const { emergency } = request.change;
   const within = emergency && action.emergency ? action.emergency.review_within_ms : action.timing.review_within_ms;
-  return { request: request.id, emergency, reviewers: action.reviewers, opened_at: time, due_at: addMs(time, within), overdue: false };
+  return {
+    request: request.id,
+    emergency,
+    reviewers: action.reviewers,
+    opened_at: time,
+    due_at: addMs(time, within),
+    overdue: false,
+  };
 };
 
 /** LC8: the reviewer neither asked, drove, wrote, voted nor ran it (SPEC E3). */
-export const checkReview = (roster: Roster, request: RequestState, debt: Debt, signed: Signed<ReviewStatement>): Result<null> => {
+export const checkReview = (
+  roster: Roster,
+  request: RequestState,
+  debt: Debt,
+  signed: Signed<ReviewStatement>,
+): Result<null> => {
   const { principal } = signed;
   if (!isAmong(roster, principal, [debt.reviewers]))
-    return refuse('review-not-entitled', 'E3', `\`${principal}\` is not one of \`${debt.reviewers}\``, { reviewers: debt.reviewers }, `let one of ${debt.reviewers} review`);
+    return refuse(
+      'review-not-entitled',
+      'E3',
+      `\`${principal}\` is not one of \`${debt.reviewers}\``,
+      { reviewers: debt.reviewers },
+      `let one of ${debt.reviewers} review`,
+    );
   const { change, votes } = request;
   const executor = change.executor === null ? undefined : personBehind(roster, change.executor.principal);
-  const involved = [...change.producers, ...votes.map((vote) => vote.person), ...(executor === undefined ? [] : [executor])];
+  const involved = [
+    ...change.producers,
+    ...votes.map((vote) => vote.person),
+    ...(executor === undefined ? [] : [executor]),
+  ];
   if (involved.includes(principal.slice('person:'.length)))
-    return refuse('review-by-involved', 'E3', `\`${principal}\` had a part in what is to be reviewed`, { involved: [...new Set(involved)] }, 'somebody who neither asked, wrote, decided nor ran it has to review');
+    return refuse(
+      'review-by-involved',
+      'E3',
+      `\`${principal}\` had a part in what is to be reviewed`,
+      { involved: [...new Set(involved)] },
+      'somebody who neither asked, wrote, decided nor ran it has to review',
+    );
   return ok(null);
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { decodeBase64 } from '../kernel/base64.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
-import { ok, refuse, type JsonObject, type Result } from '../kernel/refusal.ts';
+import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import type { Check } from '../kernel/shape.ts';
 import { namespaces, type Envelope, type StatementType } from '../kernel/statements.ts';
 import { parseSshSignature, verifySshSignature, type VerifiedSignature } from '../crypto/sshsig.ts';
@@ -19,7 +19,12 @@ export type Signed<S> = {
   readonly independent: boolean;
 };
 
-type SpeakerStatement = { readonly type: string; readonly ledger: string; readonly tenant: string; readonly by: string };
+type SpeakerStatement = {
+  readonly type: string;
+  readonly ledger: string;
+  readonly tenant: string;
+  readonly by: string;
+};
 export type LedgerIdentity = { readonly ledger: string; readonly tenant: string };
 
 /**
@@ -34,24 +39,46 @@ export const authenticate = <S extends SpeakerStatement>(
 ): Result<Signed<S>> => {
   const parsed = parseCanonical(envelope.statement, { maxBytes: 49152 });
   if (!parsed.ok) return parsed;
-  const checked = check(parsed.value as JsonObject, '');
+  const checked = check(parsed.value, '');
   if (!checked.ok) return checked;
   const statement = checked.value;
   if (statement.ledger !== identity.ledger || statement.tenant !== identity.tenant)
-    return refuse('statement-elsewhere', 'S1', `the statement is for ledger \`${statement.ledger}\`, tenant \`${statement.tenant}\``, { ...identity }, 'sign a statement for this ledger and tenant');
+    return refuse(
+      'statement-elsewhere',
+      'S1',
+      `the statement is for ledger \`${statement.ledger}\`, tenant \`${statement.tenant}\``,
+      { ...identity },
+      'sign a statement for this ledger and tenant',
+    );
   const verified = verifyEnvelope(envelope, namespaces[statement.type as StatementType]);
   if (!verified.ok) return verified;
   const print = verified.value.key.fingerprint;
   const record = activeKey(roster, print);
   if (record === undefined)
-    return refuse('key-unknown', 'S3', `key \`${print}\` is not an active key of the roster`, { key: print }, 'sign with an enrolled key, or enrol this one by a roster change');
+    return refuse(
+      'key-unknown',
+      'S3',
+      `key \`${print}\` is not an active key of the roster`,
+      { key: print },
+      'sign with an enrolled key, or enrol this one by a roster change',
+    );
   if (record.holder !== statement.by)
-    return refuse('key-of-another', 'S4', `key \`${print}\` belongs to \`${record.holder}\`, the statement says \`${statement.by}\``, { key: print, holder: record.holder, by: statement.by });
+    return refuse(
+      'key-of-another',
+      'S4',
+      `key \`${print}\` belongs to \`${record.holder}\`, the statement says \`${statement.by}\``,
+      { key: print, holder: record.holder, by: statement.by },
+    );
   const origin = checkOrigin(roster, verified.value);
   if (!origin.ok) return origin;
-  const [kind, id] = [record.holder.slice(0, record.holder.indexOf(':')), record.holder.slice(record.holder.indexOf(':') + 1)];
+  const [kind, id] = [
+    record.holder.slice(0, record.holder.indexOf(':')),
+    record.holder.slice(record.holder.indexOf(':') + 1),
+  ];
   if ((kind === 'person' ? activePerson(roster, id) : activeMachine(roster, id)) === undefined)
-    return refuse('principal-suspended', 'S4', `\`${record.holder}\` is not active in the roster`, { principal: record.holder });
+    return refuse('principal-suspended', 'S4', `\`${record.holder}\` is not active in the roster`, {
+      principal: record.holder,
+    });
   return ok({
     statement,
     text: envelope.statement,
@@ -80,6 +107,12 @@ const checkOrigin = (roster: Roster, { webauthn }: VerifiedSignature): Result<bo
   if (webauthn === null) return ok(true);
   const record = roster.records.get(`origin/${webauthn.origin}`);
   if (record === undefined || webauthn.crossOrigin || webauthn.topOrigin !== null)
-    return refuse('webauthn-origin', 'S5', `a passkey signature from \`${webauthn.origin}\` is not accepted`, { origin: webauthn.origin, cross_origin: webauthn.crossOrigin }, 'sign on an origin that the roster lists, in a top-level page');
+    return refuse(
+      'webauthn-origin',
+      'S5',
+      `a passkey signature from \`${webauthn.origin}\` is not accepted`,
+      { origin: webauthn.origin, cross_origin: webauthn.crossOrigin },
+      'sign on an origin that the roster lists, in a top-level page',
+    );
   return ok(record['independent'] === true);
 };

@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import { ok, refuse, type JsonObject, type Result } from '../kernel/refusal.ts';
-import { integer, isObject, listOf, literal, matching, recordOf, shape, type Check, type Checked } from '../kernel/shape.ts';
+import {
+  integer,
+  isObject,
+  listOf,
+  literal,
+  matching,
+  recordOf,
+  shape,
+  type Check,
+  type Checked,
+} from '../kernel/shape.ts';
 import { envelope, hash, namespaces, possessionStatement } from '../kernel/statements.ts';
 import type { Envelope } from '../kernel/statements.ts';
 import { verifyEnvelope, type LedgerIdentity } from './authenticate.ts';
@@ -43,7 +53,13 @@ export const parseRosterChange = (bytes: Uint8Array): Result<RosterChange> => {
  */
 export const applyRosterChange = (roster: Roster, change: RosterChange, identity: LedgerIdentity): Result<Roster> => {
   if (change.from.version !== roster.version || change.from.root !== roster.root)
-    return refuse('roster-stale', 'O5', `the change was made for roster version ${change.from.version}, the roster is at ${roster.version}`, { version: roster.version, root: roster.root }, 'make the change again from the present roster');
+    return refuse(
+      'roster-stale',
+      'O5',
+      `the change was made for roster version ${change.from.version}, the roster is at ${roster.version}`,
+      { version: roster.version, root: roster.root },
+      'make the change again from the present roster',
+    );
   const records = new Map(roster.records);
   for (const [key, value] of Object.entries(change.set)) {
     const allowed = checkSet(roster.records, key, value);
@@ -52,7 +68,13 @@ export const applyRosterChange = (roster: Roster, change: RosterChange, identity
   }
   for (const key of change.remove) {
     if (key.startsWith('key/') || key.startsWith('person/') || key.startsWith('machine/'))
-      return refuse('roster-not-removable', 'O7', `\`${key}\` can't be removed`, { key }, 'suspend or revoke it, so that what it did stays explained');
+      return refuse(
+        'roster-not-removable',
+        'O7',
+        `\`${key}\` can't be removed`,
+        { key },
+        'suspend or revoke it, so that what it did stays explained',
+      );
     if (!records.delete(key)) return refuse('roster-dangling', 'O3', `\`${key}\` is not in the roster`, { key });
   }
   const proven = checkPossession(roster.records, change, identity);
@@ -60,7 +82,12 @@ export const applyRosterChange = (roster: Roster, change: RosterChange, identity
   const sealed = sealRoster(roster.version + 1, records);
   if (!sealed.ok) return sealed;
   if (change.to.version !== sealed.value.version || change.to.root !== sealed.value.root)
-    return refuse('roster-root-mismatch', 'O5', `the change promises root \`${change.to.root}\`, applying it gives \`${sealed.value.root}\``, { promised: change.to.root, computed: sealed.value.root });
+    return refuse(
+      'roster-root-mismatch',
+      'O5',
+      `the change promises root \`${change.to.root}\`, applying it gives \`${sealed.value.root}\``,
+      { promised: change.to.root, computed: sealed.value.root },
+    );
   return sealed;
 };
 
@@ -68,7 +95,13 @@ const checkSet = (records: RosterRecords, key: string, value: JsonObject): Resul
   const before = records.get(key);
   if (!key.startsWith('key/') || before === undefined) return ok(null);
   if (before['holder'] !== value['holder'] || before['line'] !== value['line'])
-    return refuse('key-under-two-persons', 'O6', `\`${key}\` already belongs to \`${String(before['holder'])}\``, { key, holder: before['holder'] ?? null }, 'a key never changes hands: enrol a new one');
+    return refuse(
+      'key-under-two-persons',
+      'O6',
+      `\`${key}\` already belongs to \`${String(before['holder'])}\``,
+      { key, holder: before['holder'] ?? null },
+      'a key never changes hands: enrol a new one',
+    );
   if (before['status'] === 'revoked' && value['status'] !== 'revoked')
     return refuse('key-revived', 'O6', `\`${key}\` was revoked and stays so`, { key }, 'enrol a new key');
   return ok(null);
@@ -84,7 +117,13 @@ const checkPossession = (records: RosterRecords, change: RosterChange, identity:
   for (const [key, value] of Object.entries(change.set)) {
     if (!key.startsWith('key/') || records.has(key)) continue;
     if (!proven.has(`${key} ${String(value['holder'])}`))
-      return refuse('key-possession-missing', 'O8', `\`${key}\` enters without a signature by that key`, { key }, 'let the holder sign the key-possession statement with the new key');
+      return refuse(
+        'key-possession-missing',
+        'O8',
+        `\`${key}\` enters without a signature by that key`,
+        { key },
+        'let the holder sign the key-possession statement with the new key',
+      );
   }
   return ok(null);
 };
@@ -98,13 +137,26 @@ export const verifyPossession = (item: Envelope, identity: LedgerIdentity): Resu
   const statement = checked.value;
   const verified = verifyEnvelope(item, namespaces[statement.type]);
   if (!verified.ok) return verified;
-  if (statement.ledger !== identity.ledger || statement.tenant !== identity.tenant || verified.value.key.fingerprint !== statement.key)
-    return refuse('key-possession-missing', 'O8', `the possession statement for \`${statement.key}\` is for another ledger or by another key`, { key: statement.key });
+  if (
+    statement.ledger !== identity.ledger ||
+    statement.tenant !== identity.tenant ||
+    verified.value.key.fingerprint !== statement.key
+  )
+    return refuse(
+      'key-possession-missing',
+      'O8',
+      `the possession statement for \`${statement.key}\` is for another ledger or by another key`,
+      { key: statement.key },
+    );
   return ok(`key/${statement.key} ${statement.holder}`);
 };
 
 /** Works out the `to` of a change, for whoever writes one. */
-export const rosterAfter = (records: RosterRecords, set: { readonly [key: string]: JsonObject }, remove: readonly string[]): string => {
+export const rosterAfter = (
+  records: RosterRecords,
+  set: { readonly [key: string]: JsonObject },
+  remove: readonly string[],
+): string => {
   const after = new Map([...records, ...Object.entries(set)]);
   for (const key of remove) after.delete(key);
   return rosterRoot(after);

@@ -20,6 +20,8 @@ export const policyFactsOf = (roster: Roster): PolicyRosterFacts => {
     hasPerson: (id) => activePerson(roster, id) !== undefined,
     keyLevelsOf: (person) => levels.get(person) ?? [],
     attributesOf: (person) => activePerson(roster, person)?.attributes ?? {},
-    independentOrigins: [...roster.records].some(([key, value]) => key.startsWith('origin/') && value['independent'] === true),
+    independentOrigins: [...roster.records].some(
+      ([key, value]) => key.startsWith('origin/') && value['independent'] === true,
+    ),
   };
 };

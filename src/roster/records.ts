@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ok, refuse, type JsonObject, type Result } from '../kernel/refusal.ts';
-import { boolean, integer, listOf, literal, matching, nullable, recordOf, shape, text, type Checked } from '../kernel/shape.ts';
-import { actionName, name, personId, principal } from '../kernel/statements.ts';
+import {
+  boolean,
+  integer,
+  listOf,
+  literal,
+  matching,
+  nullable,
+  recordOf,
+  shape,
+  text,
+  type Checked,
+} from '../kernel/shape.ts';
+import { actionName, personId, principal } from '../kernel/statements.ts';
 
 /**
  * What the sealed roster holds (FORMATS §5): a map from key to record. The key's first part says what the record is.
@@ -53,10 +64,22 @@ export const checkRecord = (key: string, value: JsonObject): Result<JsonObject> 
   const slash = key.indexOf('/');
   const kind = key.slice(0, slash);
   if (slash < 1 || !Object.hasOwn(kinds, kind))
-    return refuse('roster-record-malformed', 'O1', `\`${key}\` is not a roster key`, { key }, `keys start with ${Object.keys(kinds).join('/, ')}/`);
+    return refuse(
+      'roster-record-malformed',
+      'O1',
+      `\`${key}\` is not a roster key`,
+      { key },
+      `keys start with ${Object.keys(kinds).join('/, ')}/`,
+    );
   const { form, check } = kinds[kind as Kind];
   if (!form.test(key.slice(slash + 1)))
-    return refuse('roster-record-malformed', 'O1', `\`${key}\` has a malformed id`, { key }, `the id must match ${form.source}`);
+    return refuse(
+      'roster-record-malformed',
+      'O1',
+      `\`${key}\` has a malformed id`,
+      { key },
+      `the id must match ${form.source}`,
+    );
   const checked = check(value, key);
   return checked.ok ? ok(value) : checked;
 };

@@ -33,7 +33,13 @@ export const sealRoster = (version: number, records: RosterRecords): Result<Rost
 export const emptyRoster: Roster = { version: 0, root: '', records: new Map() };
 
 const dangling = (key: string, reference: string) =>
-  refuse('roster-dangling', 'O3', `\`${key}\` names \`${reference}\`, which the roster does not have`, { key, reference }, 'add that record in the same change, or remove the reference');
+  refuse(
+    'roster-dangling',
+    'O3',
+    `\`${key}\` names \`${reference}\`, which the roster does not have`,
+    { key, reference },
+    'add that record in the same change, or remove the reference',
+  );
 
 const checkReferences = (records: RosterRecords, key: string, value: JsonObject): Result<null> => {
   const kind = key.slice(0, key.indexOf('/'));
@@ -45,15 +51,22 @@ const checkReferences = (records: RosterRecords, key: string, value: JsonObject)
   if (kind === 'group')
     for (const member of (value as unknown as GroupRecord).members)
       if (!records.has(`person/${member}`)) return dangling(key, `person/${member}`);
-  if (kind === 'login' && !records.has(`person/${String(value['person'])}`)) return dangling(key, `person/${String(value['person'])}`);
-  if (kind === 'instance' && !records.has(holderKey(String(value['operator'])))) return dangling(key, String(value['operator']));
+  if (kind === 'login' && !records.has(`person/${String(value['person'])}`))
+    return dangling(key, `person/${String(value['person'])}`);
+  if (kind === 'instance' && !records.has(holderKey(String(value['operator']))))
+    return dangling(key, String(value['operator']));
   if (kind === 'key') {
     const record = value as unknown as KeyRecord;
     if (!records.has(holderKey(record.holder))) return dangling(key, record.holder);
     const parsed = parseSshPublicKey(record.line);
     if (!parsed.ok) return parsed;
     if (`key/${parsed.value.fingerprint}` !== key)
-      return refuse('roster-key-mismatch', 'O4', `\`${key}\` holds a key whose fingerprint is \`${parsed.value.fingerprint}\``, { key });
+      return refuse(
+        'roster-key-mismatch',
+        'O4',
+        `\`${key}\` holds a key whose fingerprint is \`${parsed.value.fingerprint}\``,
+        { key },
+      );
   }
   return ok(null);
 };
@@ -62,10 +75,14 @@ const checkReferences = (records: RosterRecords, key: string, value: JsonObject)
 const active = <T extends { readonly status: string }>(record: JsonObject | undefined): T | undefined =>
   record !== undefined && record['status'] === 'active' ? (record as unknown as T) : undefined;
 
-export const activePerson = (roster: Roster, id: string): PersonRecord | undefined => active(roster.records.get(`person/${id}`));
-export const activeMachine = (roster: Roster, name: string): MachineRecord | undefined => active(roster.records.get(`machine/${name}`));
-export const activeKey = (roster: Roster, print: string): KeyRecord | undefined => active(roster.records.get(`key/${print}`));
-export const activeInstance = (roster: Roster, name: string): InstanceRecord | undefined => active(roster.records.get(`instance/${name}`));
+export const activePerson = (roster: Roster, id: string): PersonRecord | undefined =>
+  active(roster.records.get(`person/${id}`));
+export const activeMachine = (roster: Roster, name: string): MachineRecord | undefined =>
+  active(roster.records.get(`machine/${name}`));
+export const activeKey = (roster: Roster, print: string): KeyRecord | undefined =>
+  active(roster.records.get(`key/${print}`));
+export const activeInstance = (roster: Roster, name: string): InstanceRecord | undefined =>
+  active(roster.records.get(`instance/${name}`));
 
 /** Active persons of `group:<id>`, or of `person:<id>` alone; an unknown or empty group has nobody (INV4). */
 export const membersOf = (roster: Roster, reference: string): readonly string[] => {

@@ -20,17 +20,47 @@ const policy = policyOf(
   deployAction({
     run: ['machine:deployer', 'group:platform'],
     tiers: [
-      tier({ seats: [{ name: 'platform', count: 2, group: 'group:platform' }, { name: 'security', count: 1, group: 'group:security' }], must_not_share: [] }),
+      tier({
+        seats: [
+          { name: 'platform', count: 2, group: 'group:platform' },
+          { name: 'security', count: 1, group: 'group:security' },
+        ],
+        must_not_share: [],
+      }),
     ],
   }),
 );
 
 const step = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('ask' as const), by: fc.constantFrom('ada', 'bob', 'grace', 'ci'), emergency: fc.boolean() }) },
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant('vote' as const), by: fc.constantFrom(...names), at: fc.nat(3), second: fc.boolean(), seats: fc.subarray(['platform', 'security', 'commander'], { minLength: 1 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('ask' as const),
+      by: fc.constantFrom('ada', 'bob', 'grace', 'ci'),
+      emergency: fc.boolean(),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('vote' as const),
+      by: fc.constantFrom(...names),
+      at: fc.nat(3),
+      second: fc.boolean(),
+      seats: fc.subarray(['platform', 'security', 'commander'], { minLength: 1 }),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('permit' as const), at: fc.nat(3) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('consume' as const), at: fc.nat(3) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('stop' as const), by: fc.constantFrom(...names), at: fc.nat(3), veto: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('stop' as const),
+      by: fc.constantFrom(...names),
+      at: fc.nat(3),
+      veto: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), minutes: fc.constantFrom(1, 10, 20, 300) }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
@@ -47,7 +77,10 @@ const play = (world: World, ids: string[], one: Step): void => {
   }
   const id = ids[one.at];
   if (id === undefined) return;
-  if (one.kind === 'vote') world.send(world.vote(id, one.by, { seats: one.seats }, one.second && one.by === 'grace' ? 'grace-second' : one.by));
+  if (one.kind === 'vote')
+    world.send(
+      world.vote(id, one.by, { seats: one.seats }, one.second && one.by === 'grace' ? 'grace-second' : one.by),
+    );
   if (one.kind === 'permit') world.send(world.permit(id));
   if (one.kind === 'consume' && world.stateOf(id).permit !== null) world.send(world.consumption(id));
   if (one.kind === 'stop') world.send(world.stop(id, one.by, one.veto ? 'veto' : 'withdrawal'));
@@ -89,12 +122,23 @@ test('INV12: replaying the entries gives the same decisions and events, byte for
       for (const text of world.entries) {
         const parsed = parseCanonical(text);
         assert.ok(parsed.ok);
-        const { command, events, index, time } = parsed.value as unknown as { command: Command; events: LifecycleEvent[]; index: number; time: never };
+        const { command, events, index, time } = parsed.value as unknown as {
+          command: Command;
+          events: LifecycleEvent[];
+          index: number;
+          time: never;
+        };
         const decision = decide(state, command, { index, time }, world.blobs);
-        assert.equal(canonicalize(decision.events as unknown as JsonValue), canonicalize(events as unknown as JsonValue));
+        assert.equal(
+          canonicalize(decision.events as unknown as JsonValue),
+          canonicalize(events as unknown as JsonValue),
+        );
         state = evolve(state, { index, time, command, events, leafHash: leafHash(text) }, world.blobs);
       }
-      assert.equal(canonicalize(state.edge as unknown as JsonValue), canonicalize(world.state.edge as unknown as JsonValue));
+      assert.equal(
+        canonicalize(state.edge as unknown as JsonValue),
+        canonicalize(world.state.edge as unknown as JsonValue),
+      );
     }),
     { numRuns: Math.ceil(runs / 3) },
   );

@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deployAction, fingerprintOf, hour, minute, personOf, policyOf, rosterRecords, sign, tier, World } from '../support/world.ts';
+import {
+  deployAction,
+  fingerprintOf,
+  hour,
+  minute,
+  personOf,
+  policyOf,
+  rosterRecords,
+  sign,
+  tier,
+  World,
+} from '../support/world.ts';
 
 const types = (events: readonly { readonly type: string }[]): string[] => events.map((event) => event.type);
 const critical = { facts: { service: 'shop', risk: 90 } };
@@ -9,17 +20,44 @@ const riskyPolicy = policyOf(
   deployAction({
     risk: {
       start: 0,
-      add: [{ points: 60, when: { op: 'call', function: '>', arguments: [{ op: 'fact', name: 'risk' }, { op: 'literal', value: 50 }] } }],
+      add: [
+        {
+          points: 60,
+          when: {
+            op: 'call',
+            function: '>',
+            arguments: [
+              { op: 'fact', name: 'risk' },
+              { op: 'literal', value: 50 },
+            ],
+          },
+        },
+      ],
       never_below: [],
     },
   }),
 );
 const attestedRisk = policyOf(
   deployAction({
-    facts: { ...deployAction().facts, risk: { type: 'int', source: { kind: 'attested', by: 'group:security' }, max: 100 } },
+    facts: {
+      ...deployAction().facts,
+      risk: { type: 'int', source: { kind: 'attested', by: 'group:security' }, max: 100 },
+    },
     risk: {
       start: 0,
-      add: [{ points: 60, when: { op: 'call', function: '>', arguments: [{ op: 'fact', name: 'risk' }, { op: 'literal', value: 50 }] } }],
+      add: [
+        {
+          points: 60,
+          when: {
+            op: 'call',
+            function: '>',
+            arguments: [
+              { op: 'fact', name: 'risk' },
+              { op: 'literal', value: 50 },
+            ],
+          },
+        },
+      ],
       never_below: [],
     },
   }),
@@ -32,7 +70,10 @@ test('a request goes from asking to its result, one event at every step (LC1–L
   assert.deepEqual(types(world.accept(world.permit(id))), ['PermitIssued']);
   const { permit, change } = world.stateOf(id);
   assert.equal(permit?.persons, 1);
-  assert.deepEqual(permit?.seats.map((seat) => seat.person), [personOf('grace')]);
+  assert.deepEqual(
+    permit?.seats.map((seat) => seat.person),
+    [personOf('grace')],
+  );
   assert.deepEqual(change.producers, [personOf('ada')]);
   assert.deepEqual(types(world.accept(world.consumption(id))), ['PermitConsumed']);
   assert.deepEqual(types(world.accept(world.result(id, 'succeeded'))), ['ResultRecorded']);
@@ -84,7 +125,11 @@ test('V3, A05: a second key of one person is no second vote', () => {
 });
 
 test('A04, C21: a person in both groups fills one seat; two persons fill the two, in either order', () => {
-  for (const order of [['grace', 'radia'], ['radia', 'grace'], ['grace', 'linus']] as const) {
+  for (const order of [
+    ['grace', 'radia'],
+    ['radia', 'grace'],
+    ['grace', 'linus'],
+  ] as const) {
     const world = new World(riskyPolicy);
     const id = world.ask(critical);
     assert.equal(world.stateOf(id).change.tier, 'strict');
@@ -117,7 +162,10 @@ test('T1: no permit before the time lock is over; T2: a veto during it ends the 
 test('INV6: a rejection ends a request, and a late vote has no effect', () => {
   const world = new World();
   const id = world.ask();
-  assert.deepEqual(types(world.accept(world.vote(id, 'linus', { decision: 'reject' }))), ['RejectionRecorded', 'RequestRefused']);
+  assert.deepEqual(types(world.accept(world.vote(id, 'linus', { decision: 'reject' }))), [
+    'RejectionRecorded',
+    'RequestRefused',
+  ]);
   world.refuse(world.vote(id, 'grace'), 'request-refused');
   world.refuse(world.permit(id), 'request-refused');
 });
@@ -144,7 +192,8 @@ test('A32, R2: a fact that the requester typed low does not lower the tier', () 
 
 test('F5: an attestation by the requester, for another request, or by nobody in the group vouches for nothing', () => {
   const world = new World();
-  const unattested = (attested: Parameters<World['request']>[1]) => world.refuse(world.request({}, attested), 'fact-unattested');
+  const unattested = (attested: Parameters<World['request']>[1]) =>
+    world.refuse(world.request({}, attested), 'fact-unattested');
   unattested({ attested: [] });
   unattested({ attested: [world.attest('tested', true, 'ffffffffffffffff')] });
   const byOutsider = world.request();
@@ -190,15 +239,24 @@ test('S2–S4, T7: wrong purpose, unknown key, another principal, changed bytes'
   world.refuse({ ...vote, envelope: sign(statement, 'grace', 'countersign-login@v1') }, 'signature-namespace');
   world.refuse({ ...vote, envelope: sign(statement, 'stranger') }, 'key-unknown');
   world.refuse({ ...vote, envelope: sign(statement, 'linus') }, 'key-of-another');
-  world.refuse({ ...vote, envelope: { ...vote.envelope, statement: vote.envelope.statement.replace('approve', 'reject') } }, 'signature-invalid');
+  world.refuse(
+    { ...vote, envelope: { ...vote.envelope, statement: vote.envelope.statement.replace('approve', 'reject') } },
+    'signature-invalid',
+  );
   world.refuse({ ...vote, envelope: { ...vote.envelope, signature: 'AAAA' } }, 'signature-malformed');
 });
 
 test('V7, T5: a vote that saw another history is refused', () => {
   const world = new World();
   const id = world.ask();
-  world.refuse(world.vote(id, 'grace', { seen: { size: world.state.edge.size, root: 'ab'.repeat(32) } }), 'seen-not-in-history');
-  world.refuse(world.vote(id, 'grace', { seen: { size: world.state.edge.size + 5, root: 'ab'.repeat(32) } }), 'seen-not-in-history');
+  world.refuse(
+    world.vote(id, 'grace', { seen: { size: world.state.edge.size, root: 'ab'.repeat(32) } }),
+    'seen-not-in-history',
+  );
+  world.refuse(
+    world.vote(id, 'grace', { seen: { size: world.state.edge.size + 5, root: 'ab'.repeat(32) } }),
+    'seen-not-in-history',
+  );
 });
 
 test('X2, X3, T12: a permit is used once, by its executor, where it says, while it lasts', () => {
@@ -289,7 +347,8 @@ test('INV9: an unpaid debt raises the bar and never bars the exit', () => {
 
 test('V3: a level is a ceiling in the roster, and has to show in the signature itself', () => {
   const records = rosterRecords();
-  for (const name of ['grace', 'linus', 'radia', 'margaret', 'vint']) records[`key/${fingerprintOf(name)}`] = { ...records[`key/${fingerprintOf(name)}`], level: 'present' };
+  for (const name of ['grace', 'linus', 'radia', 'margaret', 'vint'])
+    records[`key/${fingerprintOf(name)}`] = { ...records[`key/${fingerprintOf(name)}`], level: 'present' };
   const strong = new World(policyOf(deployAction({ tiers: [tier({ sign_with: 'present' })] })), records);
   const id = strong.ask();
   strong.refuse(strong.vote(id, 'grace'), 'vote-level-too-low');

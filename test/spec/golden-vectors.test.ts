@@ -33,7 +33,8 @@ const build = (): JsonObject => {
   const signer = noteSigner(identity.origin, sha256('countersign test key log'));
   const head = `${identity.origin}\n${edge.size}\n${encodeBase64(Buffer.from(rootOf(edge), 'hex'))}\n`;
   return {
-    about: 'One request from genesis to result on a trial ledger; every text is the exact bytes. Built by test/spec/golden-vectors.test.ts.',
+    about:
+      'One request from genesis to result on a trial ledger; every text is the exact bytes. Built by test/spec/golden-vectors.test.ts.',
     ledger: identity.ledger,
     origin: identity.origin,
     roster_root: roster.root,
@@ -41,9 +42,9 @@ const build = (): JsonObject => {
     effective_policy_digest: effectiveDigest(action),
     request_envelope: request.envelope,
     vote_envelope: vote.envelope,
-    change_text: canonicalize(change as unknown as JsonObject),
+    change_text: canonicalize(change),
     change_digest: digest,
-    permit_text: canonicalize(permit as unknown as JsonObject),
+    permit_text: canonicalize(permit),
     entries: world.entries,
     leaf_hashes: world.entries.map((text) => leafHash(text)),
     root: rootOf(edge),
@@ -59,6 +60,12 @@ test('FORMATS: the golden bytes are built again, exactly', () => {
 });
 
 test('K3: every golden text is canonical', () => {
-  const { entries, change_text, permit_text, request_envelope } = build() as { entries: string[]; change_text: string; permit_text: string; request_envelope: { statement: string } };
-  for (const text of [...entries, change_text, permit_text, request_envelope.statement]) assert.ok(parseCanonical(text).ok);
+  const { entries, change_text, permit_text, request_envelope } = build() as {
+    entries: string[];
+    change_text: string;
+    permit_text: string;
+    request_envelope: { statement: string };
+  };
+  for (const text of [...entries, change_text, permit_text, request_envelope.statement])
+    assert.ok(parseCanonical(text).ok);
 });

@@ -9,9 +9,18 @@ import { encodeBase64 } from '../../src/kernel/base64.ts';
 export const seedKey = (name: string): PrivateKey => {
   const seed = Buffer.from(sha256(`countersign test key ${name}`));
   // PKCS #8 of an Ed25519 key (RFC 8410 section 7) is this prefix and the seed.
-  const signKey = createPrivateKey({ key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]), format: 'der', type: 'pkcs8' });
+  const signKey = createPrivateKey({
+    key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]),
+    format: 'der',
+    type: 'pkcs8',
+  });
   const { x = '' } = createPublicKey(signKey).export({ format: 'jwk' });
-  const blob = Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.from(x, 'base64url')]);
+  const blob = Buffer.concat([
+    Buffer.from([0, 0, 0, 11]),
+    Buffer.from('ssh-ed25519'),
+    Buffer.from([0, 0, 0, 32]),
+    Buffer.from(x, 'base64url'),
+  ]);
   const key = parseSshPublicKey(`ssh-ed25519 ${encodeBase64(blob)}`);
   if (!key.ok) throw new Error(key.refusal.message);
   return { public: key.value, signKey };

@@ -80,7 +80,12 @@ export const deployAction = (over: Partial<CompiledAction> = {}): CompiledAction
   timing: { answer_within_ms: 4 * hour, permit_valid_ms: 15 * minute, review_within_ms: 3 * day },
   reviewers: 'group:risk',
   consume: 'online',
-  emergency: { ask: ['group:oncall', 'group:developers'], confirm: { count: 1, group: 'group:commanders' }, lasts_ms: hour, review_within_ms: day },
+  emergency: {
+    ask: ['group:oncall', 'group:developers'],
+    confirm: { count: 1, group: 'group:commanders' },
+    lasts_ms: hour,
+    review_within_ms: day,
+  },
   ...over,
 });
 
@@ -102,7 +107,10 @@ export const policyOf = (...actions: readonly CompiledAction[]): CompiledPolicy 
   type: 'countersign.dev/policy/v0',
   commit: null,
   actions: Object.fromEntries(
-    [...actions, governanceAction('governance.policy'), governanceAction('governance.roster')].map((action) => [action.name, action]),
+    [...actions, governanceAction('governance.policy'), governanceAction('governance.roster')].map((action) => [
+      action.name,
+      action,
+    ]),
   ),
 });
 
@@ -122,18 +130,30 @@ export const sign = (statement: JsonObject, name: string, namespace?: string): E
   return { statement: text, signature: encodeBase64(signSsh({ key: keyOf(name), message: text, namespace: purpose })) };
 };
 
-const holders: Readonly<Record<string, string>> = { 'grace-second': `person:${personOf('grace')}`, ci: 'machine:ci', deployer: 'machine:deployer', agent: 'machine:agent' };
+const holders: Readonly<Record<string, string>> = {
+  'grace-second': `person:${personOf('grace')}`,
+  ci: 'machine:ci',
+  deployer: 'machine:deployer',
+  agent: 'machine:agent',
+};
 
 export const rosterRecords = (): { [key: string]: JsonObject } => {
   const records: { [key: string]: JsonObject } = {};
-  for (const [name, team] of Object.entries(people)) records[`person/${personOf(name)}`] = { status: 'active', attributes: { team } };
+  for (const [name, team] of Object.entries(people))
+    records[`person/${personOf(name)}`] = { status: 'active', attributes: { team } };
   records['machine/ci'] = { status: 'active', accountable: personOf('ada'), purpose: 'builds' };
   records['machine/agent'] = { status: 'active', accountable: personOf('grace'), purpose: 'helps grace' };
   records['machine/deployer'] = { status: 'active', accountable: personOf('margaret'), purpose: 'deploys' };
   for (const name of Object.keys(keys)) {
     if (name === 'stranger') continue;
     const key = keyOf(name).public;
-    records[`key/${key.fingerprint}`] = { status: 'active', holder: holders[name] ?? `person:${personOf(name)}`, line: key.line, level: 'own-key', distrusted_from: null };
+    records[`key/${key.fingerprint}`] = {
+      status: 'active',
+      holder: holders[name] ?? `person:${personOf(name)}`,
+      line: key.line,
+      level: 'own-key',
+      distrusted_from: null,
+    };
   }
   const group = (name: string, ...members: readonly Name[]): void => {
     records[`group/${name}`] = { members: members.map(personOf) };
@@ -193,25 +213,47 @@ export class World {
     this.ledger = digestOf(statement);
     const signatures = Object.keys(keys)
       .filter((name) => name !== 'stranger')
-      .map((name) => encodeBase64(signSsh({ key: keyOf(name), message: statement, namespace: 'countersign-genesis@v1' })));
+      .map((name) =>
+        encodeBase64(signSsh({ key: keyOf(name), message: statement, namespace: 'countersign-genesis@v1' })),
+      );
     return { type: 'Genesis', statement, signatures, attachments: [document, policyDigest(policy)] };
   }
 
   send(command: Command): Answer {
     const moment = { index: this.state.edge.size, time: this.time };
-    const attachments = new Map(('attachments' in command ? command.attachments : []).map((digest) => [digest, this.blobs.get(digest) ?? new Uint8Array()]));
+    const attachments = new Map(
+      ('attachments' in command ? command.attachments : []).map((digest) => [
+        digest,
+        this.blobs.get(digest) ?? new Uint8Array(),
+      ]),
+    );
     const decision = decide(this.state, command, moment, attachments);
     if (decision.events.length === 0) return { decision, index: -1 };
-    const text = canonicalize({ tenant: this.tenant, index: moment.index, time: moment.time, semantics: 0, command: command as JsonValue, events: decision.events as unknown as JsonValue });
+    const text = canonicalize({
+      tenant: this.tenant,
+      index: moment.index,
+      time: moment.time,
+      semantics: 0,
+      command: command as JsonValue,
+      events: decision.events as unknown as JsonValue,
+    });
     this.entries.push(text);
-    this.state = evolve(this.state, { ...moment, command, events: decision.events, leafHash: leafHash(text) }, attachments);
+    this.state = evolve(
+      this.state,
+      { ...moment, command, events: decision.events, leafHash: leafHash(text) },
+      attachments,
+    );
     return { decision, index: moment.index };
   }
 
   /** The command is accepted; gives its events. */
   accept(command: Command): readonly LifecycleEvent[] {
     const { decision } = this.send(command);
-    assert.equal(decision.kind, 'accepted', decision.kind === 'refused' ? `${decision.refusal.code}: ${decision.refusal.message}` : '');
+    assert.equal(
+      decision.kind,
+      'accepted',
+      decision.kind === 'refused' ? `${decision.refusal.code}: ${decision.refusal.message}` : '',
+    );
     return decision.events;
   }
 
@@ -219,7 +261,11 @@ export class World {
   refuse(command: Command, code: string): readonly LifecycleEvent[] {
     const { decision } = this.send(command);
     assert.equal(decision.kind, 'refused', `expected ${code}, but it was accepted`);
-    assert.equal(decision.kind === 'refused' && decision.refusal.code, code, decision.kind === 'refused' ? decision.refusal.message : '');
+    assert.equal(
+      decision.kind === 'refused' && decision.refusal.code,
+      code,
+      decision.kind === 'refused' ? decision.refusal.message : '',
+    );
     return decision.events;
   }
 
@@ -238,10 +284,31 @@ export class World {
   }
 
   attest(fact: string, value: JsonValue, nonce: string, by = 'radia', over: JsonObject = {}): Envelope {
-    return sign({ type: 'countersign.dev/fact/v0', ...this.common(`person:${personOf(by)}`), action: 'deploy.production', fact, value, nonce, not_after: addMs(this.time, day), ...over }, by);
+    return sign(
+      {
+        type: 'countersign.dev/fact/v0',
+        ...this.common(`person:${personOf(by)}`),
+        action: 'deploy.production',
+        fact,
+        value,
+        nonce,
+        not_after: addMs(this.time, day),
+        ...over,
+      },
+      by,
+    );
   }
 
-  request(over: JsonObject = {}, options: { by?: string; principal?: string; attested?: readonly Envelope[]; gathered?: readonly JsonObject[]; attachments?: readonly string[] } = {}): Extract<Command, { type: 'SubmitRequest' }> {
+  request(
+    over: JsonObject = {},
+    options: {
+      by?: string;
+      principal?: string;
+      attested?: readonly Envelope[];
+      gathered?: readonly JsonObject[];
+      attachments?: readonly string[];
+    } = {},
+  ): Extract<Command, { type: 'SubmitRequest' }> {
     const by = options.by ?? 'ada';
     const nonce = this.freshNonce();
     const principal = options.principal ?? (holders[by] || `person:${personOf(by)}`);
@@ -295,7 +362,13 @@ export class World {
       revision: change.revision,
       change: digest,
       decision: 'approve',
-      seats: change.gate.seats.filter((seat) => (rosterRecords()[seat.group.replace(':', '/')]?.['members'] as readonly string[] | undefined)?.includes(personOf(by))).map((seat) => seat.name),
+      seats: change.gate.seats
+        .filter((seat) =>
+          (rosterRecords()[seat.group.replace(':', '/')]?.['members'] as readonly string[] | undefined)?.includes(
+            personOf(by),
+          ),
+        )
+        .map((seat) => seat.name),
       seen: { size: this.state.edge.size, root: rootOf(this.state.edge) },
       comment: null,
       not_after: addMs(this.time, day),
@@ -305,30 +378,62 @@ export class World {
   }
 
   stop(id: string, by: string, kind: 'veto' | 'withdrawal', over: JsonObject = {}): Command {
-    const statement = { type: `countersign.dev/${kind}/v0`, ...this.common(`person:${personOf(by)}`), request: id, change: this.stateOf(id).digest, reason: null, at: this.time, ...over };
+    const statement = {
+      type: `countersign.dev/${kind}/v0`,
+      ...this.common(`person:${personOf(by)}`),
+      request: id,
+      change: this.stateOf(id).digest,
+      reason: null,
+      at: this.time,
+      ...over,
+    };
     return { type: 'StopRequest', envelope: sign(statement, by), attachments: [] };
   }
 
   permit(id: string): Command {
-    return { type: 'IssuePermit', request: id as never, attachments: [] };
+    return { type: 'IssuePermit', request: id, attachments: [] };
   }
 
   consumption(id: string, over: JsonObject = {}, by = 'deployer'): Command {
     const { permit } = this.stateOf(id);
     assert.ok(permit);
-    const statement = { type: 'countersign.dev/consumption/v0', ...this.common(holders[by] ?? `person:${personOf(by)}`), permit: permit.permit, change: permit.change, audience: permit.audience, challenge: '0'.repeat(32), at: this.time, ...over };
+    const statement = {
+      type: 'countersign.dev/consumption/v0',
+      ...this.common(holders[by] ?? `person:${personOf(by)}`),
+      permit: permit.permit,
+      change: permit.change,
+      audience: permit.audience,
+      challenge: '0'.repeat(32),
+      at: this.time,
+      ...over,
+    };
     return { type: 'ConsumePermit', envelope: sign(statement, by), attachments: [] };
   }
 
   result(id: string, outcome: string, by = 'deployer'): Command {
     const { permit } = this.stateOf(id);
     assert.ok(permit);
-    const statement = { type: 'countersign.dev/result/v0', ...this.common(holders[by] ?? `person:${personOf(by)}`), permit: permit.permit, outcome, exit_code: 0, output: null, at: this.time };
+    const statement = {
+      type: 'countersign.dev/result/v0',
+      ...this.common(holders[by] ?? `person:${personOf(by)}`),
+      permit: permit.permit,
+      outcome,
+      exit_code: 0,
+      output: null,
+      at: this.time,
+    };
     return { type: 'RecordResult', envelope: sign(statement, by), attachments: [] };
   }
 
   review(id: string, by: string, finding = 'justified'): Command {
-    const statement = { type: 'countersign.dev/review/v0', ...this.common(`person:${personOf(by)}`), request: id, finding, summary: digestOf('seen'), at: this.time };
+    const statement = {
+      type: 'countersign.dev/review/v0',
+      ...this.common(`person:${personOf(by)}`),
+      request: id,
+      finding,
+      summary: digestOf('seen'),
+      at: this.time,
+    };
     return { type: 'CloseReview', envelope: sign(statement, by), attachments: [] };
   }
 

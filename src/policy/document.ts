@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import { z } from 'zod';
+
+/**
+ * An `Action` document as people write it (kebab-case keys). One source for types, validation and the editor schema.
+ * Texts with a small grammar of their own (`1 of group:platform`, `15m`, `git(commit)`, conditions) are read by
+ * `compile`, which can say where in them something is wrong.
+ */
+const plainName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be a name of lowercase letters, digits and dashes');
+const prose = (max: number) => z.string().min(1, 'must not be empty').max(max, `must have at most ${max} characters`);
+const references = z.array(z.string()).max(32);
+const duration = z.string().describe('a whole number and a unit: 30s, 15m, 4h, 3d');
+const condition = z.string().max(2000).describe('a CEL condition over the facts, such as `facts.migrations > 0`');
+const points = z.int().min(0, 'must not be negative: factors only ever add up').max(1_000_000);
+
+const tier = z.strictObject({
+  name: plainName,
+  'from-score': z.int().min(0).max(100_000_000),
+  approvals: z.record(plainName, z.string().describe('such as `1 of group:platform`')).optional(),
+  automatic: z.unknown().optional(),
+  'must-not-share': z
+    .array(z.string().regex(/^[a-z][a-z_]{0,30}$/, 'must be an attribute such as `team`'))
+    .max(8)
+    .default([]),
+  'sign-with': z.enum(['own-key', 'present', 'hardware']),
+  'independent-surface': z.int().min(0).max(64).default(0),
+  'time-lock': z.strictObject({ wait: duration, veto: references }).optional(),
+  review: z.string().describe('`all`, `none`, or a share such as `10%`').default('none'),
+});
+
+export const actionDocument = z.strictObject({
+  kind: z.literal('Action'),
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*){0,7}$/, 'must be a dotted name such as `deploy.production`')
+    .max(200),
+  title: prose(200),
+  owner: z.string(),
+  runbook: prose(300).optional(),
+  target: z
+    .string()
+    .regex(/^[A-Za-z0-9._:@/{}-]{1,200}$/, 'must be a plain path with `{fact}` parts, such as `production/{service}`'),
+  enforced: z.enum(['advisory', 'credential-held', 'target-verified']),
+  facts: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, 'must be a fact name of lowercase letters, digits and underscores'),
+      z.strictObject({ type: z.string(), source: z.string(), max: z.int().min(0).optional() }),
+    )
+    .default({}),
+  people: z.strictObject({
+    ask: references,
+    'made-by': references.default(['requester']),
+    run: references.default([]),
+  }),
+  risk: z
+    .strictObject({
+      start: points.default(0),
+      add: z
+        .array(z.strictObject({ points, when: condition, why: prose(300) }))
+        .max(64)
+        .default([]),
+      'never-below': z
+        .array(z.strictObject({ tier: plainName, when: condition, why: prose(300) }))
+        .max(64)
+        .default([]),
+    })
+    .default({ start: 0, add: [], 'never-below': [] }),
+  tiers: z.array(tier).min(1, 'must have at least one tier').max(8),
+  timing: z.strictObject({ 'answer-within': duration, 'permit-valid': duration, 'review-within': duration }),
+  reviewers: z.string().optional(),
+  consume: z.enum(['online', 'offline']).default('online'),
+  emergency: z
+    .strictObject({
+      ask: z.union([z.string(), references]),
+      confirm: z.string(),
+      lasts: duration,
+      'review-within': duration,
+    })
+    .optional(),
+});
+export type ActionDocument = z.infer<typeof actionDocument>;
+export type TierDocument = ActionDocument['tiers'][number];
+
+/** Kinds that the design names and this version does not read yet. */
+export const laterKinds: readonly string[] = [
+  'Enforcement',
+  'Exception',
+  'Delegation',
+  'Freeze',
+  'Series',
+  'Workflow',
+  'Calendar',
+  'Role',
+];
+
+/** JSON Schema of an `Action` document, for editors. */
+export const actionSchema = (): object => z.toJSONSchema(actionDocument, { io: 'input' });

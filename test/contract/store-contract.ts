@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every store must do. Each one, also a third party's, runs these.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Instant } from '../../src/kernel/instant.ts';
+import { digestOf } from '../../src/crypto/digest.ts';
+import { appendLeaf, emptyEdge, emptyRoot, leafHash, rootOf } from '../../src/ledger/merkle.ts';
+import { StoreFailure, type LedgerHead, type LedgerStore, type StoredEntry } from '../../src/ledger/store.ts';
+
+const time = (second: number): Instant => new Date(Date.UTC(2026, 10, 23, 12, 0, second)).toISOString() as Instant;
+
+export const entriesAfter = (
+  head: LedgerHead,
+  texts: readonly string[],
+): { readonly entries: readonly StoredEntry[]; readonly after: LedgerHead } => {
+  let { edge } = head;
+  const entries = texts.map((text, at) => {
+    const bytes = Buffer.from(text);
+    edge = appendLeaf(edge, leafHash(bytes));
+    return { index: head.size + at, bytes, leafHash: leafHash(bytes) };
+  });
+  return { entries, after: { size: edge.size, root: rootOf(edge), edge, time: time(edge.size) } };
+};
+
+export const append = (store: LedgerStore, tenant: string, texts: readonly string[]): Promise<LedgerHead> =>
+  store.batch(tenant, async (tx) => {
+    const before = await tx.head();
+    const { entries, after } = entriesAfter(before, texts);
+    await tx.insert(entries, before, after);
+    return after;
+  });
+
+const isFailure =
+  (code: string) =>
+  (error: unknown): boolean =>
+    error instanceof StoreFailure && error.refusal.code === code;
+
+export const storeContract = (
+  name: string,
+  open: (t: { after: (work: () => void) => void }) => Promise<LedgerStore>,
+): void => {
+  describe(`the ${name} store`, () => {
+    it('begins with an empty ledger', async (t) => {
+      const store = await open(t);
+      assert.deepEqual(await store.head('main'), { size: 0, root: emptyRoot, edge: emptyEdge, time: null });
+      assert.deepEqual(await store.entries('main', 0, 10), []);
+      assert.equal(await store.checkpoint('main'), undefined);
+      await store.close();
+    });
+
+    it('gives back entries and head as they were appended', async (t) => {
+      const store = await open(t);
+      const head = await append(
+        store,
+        'main',
+        Array.from({ length: 40 }, (_, at) => `entry ${at} ü`),
+      );
+      const later = await append(store, 'main', ['one more']);
+      assert.deepEqual(await store.head('main'), later);
+      assert.equal(head.size, 40);
+      const entries = await store.entries('main', 38, 100);
+      assert.deepEqual(
+        entries.map(({ index, bytes, leafHash }) => [index, Buffer.from(bytes).toString(), leafHash]),
+        [
+          [38, 'entry 38 ü', leafHash('entry 38 ü')],
+          [39, 'entry 39 ü', leafHash('entry 39 ü')],
+          [40, 'one more', leafHash('one more')],
+        ],
+      );
+      assert.deepEqual(await store.leafHashes('main', 40, 41), [leafHash('one more')]);
+      await store.close();
+    });
+
+    it('writes nothing of a batch that throws', async (t) => {
+      const store = await open(t);
+      const attempt = store.batch('main', async (tx) => {
+        const before = await tx.head();
+        const { entries, after } = entriesAfter(before, ['a', 'b']);
+        await tx.insert(entries, before, after);
+        await tx.putBlob({ digest: digestOf('x'), bytes: Buffer.from('x') });
+        await tx.putCheckpoint('note');
+        throw new Error('on purpose');
+      });
+      await assert.rejects(attempt, /on purpose/);
+      assert.equal((await store.head('main')).size, 0);
+      assert.deepEqual(await store.entries('main', 0, 9), []);
+      assert.equal(await store.blob('main', digestOf('x')), undefined);
+      assert.equal(await store.checkpoint('main'), undefined);
+      await store.close();
+    });
+
+    it('shows nobody what is not committed, and the batch its own writes', async (t) => {
+      const store = await open(t);
+      await store.batch('main', async (tx) => {
+        const before = await tx.head();
+        const { entries, after } = entriesAfter(before, ['a']);
+        await tx.insert(entries, before, after);
+        assert.equal((await tx.head()).size, 1);
+        assert.equal((await tx.entries(0, 1)).length, 1);
+        assert.equal((await store.head('main')).size, 0);
+        assert.deepEqual(await store.entries('main', 0, 1), []);
+      });
+      assert.equal((await store.head('main')).size, 1);
+      await store.close();
+    });
+
+    it('lets one batch of a tenant run at a time, in order', async (t) => {
+      const store = await open(t);
+      let running = 0;
+      const work = (text: string): Promise<void> =>
+        store.batch('main', async (tx) => {
+          running += 1;
+          assert.equal(running, 1);
+          const before = await tx.head();
+          await new Promise((resolve) => setImmediate(resolve));
+          const { entries, after } = entriesAfter(before, [text]);
+          await tx.insert(entries, before, after);
+          running -= 1;
+        });
+      await Promise.all(['0', '1', '2', '3', '4'].map(work));
+      assert.deepEqual(
+        (await store.entries('main', 0, 9)).map(({ bytes }) => Buffer.from(bytes).toString()),
+        ['0', '1', '2', '3', '4'],
+      );
+      await store.close();
+    });
+
+    it('L6: appends only after the head it was told of', async (t) => {
+      const store = await open(t);
+      const old = await store.head('main');
+      await append(store, 'main', ['a']);
+      const stale = store.batch('main', async (tx) => {
+        const { entries, after } = entriesAfter(old, ['b']);
+        await tx.insert(entries, old, after);
+      });
+      await assert.rejects(stale, isFailure('store-conflict'));
+      assert.equal((await store.head('main')).size, 1);
+      await store.close();
+    });
+
+    it('keeps tenants apart', async (t) => {
+      const store = await open(t);
+      await append(store, 'one', ['a']);
+      await store.putOpening('one', 'sha256:c', { salt: 's', text: 't' });
+      await store.writeViews('one', [{ view: 'v', key: 'k', value: 1 }], { follower: 'f', next: 5 });
+      assert.equal((await store.head('two')).size, 0);
+      assert.equal(await store.opening('two', 'sha256:c'), undefined);
+      assert.equal(await store.viewRow('two', 'v', 'k'), undefined);
+      assert.equal(await store.cursor('two', 'f'), undefined);
+      for (const name of ['', '../one', 'One', 'a/b', 'x'.repeat(64)])
+        await assert.rejects(store.head(name), StoreFailure, name);
+      await store.close();
+    });
+
+    it('keeps blobs once and lists them in order', async (t) => {
+      const store = await open(t);
+      const blobs = ['x', 'y', 'z'].map((text) => ({ digest: digestOf(text), bytes: Buffer.from(text) }));
+      await store.batch('main', async (tx) => {
+        for (const blob of [...blobs, ...blobs]) await tx.putBlob(blob);
+        assert.deepEqual(Buffer.from((await tx.blob(digestOf('y'))) ?? []).toString(), 'y');
+      });
+      const sorted = blobs.map(({ digest }) => digest).sort();
+      assert.deepEqual(
+        (await store.blobs('main', '', 2)).map(({ digest }) => digest),
+        sorted.slice(0, 2),
+      );
+      assert.deepEqual(
+        (await store.blobs('main', sorted[1] ?? '', 2)).map(({ digest }) => digest),
+        sorted.slice(2),
+      );
+      assert.equal(Buffer.from((await store.blob('main', digestOf('z'))) ?? []).toString(), 'z');
+      await store.close();
+    });
+
+    it('L12: keeps an answer under tenant, principal, route and key, and forgets it when told', async (t) => {
+      const store = await open(t);
+      const key = { principal: 'person:p_1', route: 'POST /v1/requests', key: 'k' };
+      const kept = { bodyDigest: digestOf('body'), answer: { index: 3, refusal: null }, at: time(1) };
+      await store.batch('main', (tx) => tx.putAnswer(key, kept));
+      await store.batch('main', async (tx) => {
+        assert.deepEqual(await tx.answer(key), kept);
+        assert.equal(await tx.answer({ ...key, principal: 'person:p_2' }), undefined);
+        assert.equal(await tx.answer({ ...key, route: 'POST /v1/votes' }), undefined);
+        await tx.pruneAnswers(time(1));
+        assert.deepEqual(await tx.answer(key), kept);
+        await tx.pruneAnswers(time(2));
+        assert.equal(await tx.answer(key), undefined);
+      });
+      await store.close();
+    });
+
+    it('erases texts for good', async (t) => {
+      const store = await open(t);
+      await store.putOpening('main', 'sha256:a', { salt: 'salt', text: 'words' });
+      assert.deepEqual(await store.opening('main', 'sha256:a'), { salt: 'salt', text: 'words' });
+      assert.equal(await store.eraseOpening('main', 'sha256:a'), true);
+      assert.equal(await store.eraseOpening('main', 'sha256:a'), false);
+      assert.equal(await store.opening('main', 'sha256:a'), undefined);
+      await store.close();
+    });
+
+    it('keeps the latest checkpoint', async (t) => {
+      const store = await open(t);
+      await store.putCheckpoint('main', 'first\n');
+      await store.batch('main', (tx) => tx.putCheckpoint('second\n'));
+      assert.equal(await store.checkpoint('main'), 'second\n');
+      await store.close();
+    });
+
+    it('writes view rows with their cursor, pages them by key, removes and clears them', async (t) => {
+      const store = await open(t);
+      const rows = ['a', 'b', 'c'].map((key, at) => ({ view: 'requests', key, value: { at } }));
+      await store.writeViews('main', [...rows, { view: 'requests-old', key: 'a', value: true }], {
+        follower: 'f',
+        next: 3,
+      });
+      assert.deepEqual(await store.viewRow('main', 'requests', 'b'), { at: 1 });
+      assert.deepEqual(await store.viewRows('main', 'requests', '', 2), [
+        { key: 'a', value: { at: 0 } },
+        { key: 'b', value: { at: 1 } },
+      ]);
+      assert.deepEqual(await store.viewRows('main', 'requests', 'b', 9), [{ key: 'c', value: { at: 2 } }]);
+      assert.equal(await store.cursor('main', 'f'), 3);
+      await store.writeViews('main', [{ view: 'requests', key: 'b', value: null }]);
+      assert.equal(await store.viewRow('main', 'requests', 'b'), undefined);
+      assert.equal(await store.cursor('main', 'f'), 3);
+      await store.clearView('main', 'requests');
+      assert.deepEqual(await store.viewRows('main', 'requests', '', 9), []);
+      assert.equal(await store.viewRow('main', 'requests-old', 'a'), true);
+      await store.close();
+    });
+  });
+};
