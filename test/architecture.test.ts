@@ -30,15 +30,16 @@ const resolved = ({ file, from }: Import): string => posix.normalize(posix.join(
 // The order is the law: a folder sees itself and what stands before it.
 const stages = ['request', 'assess', 'approve', 'timelock', 'execute', 'access', 'monitor', 'review', 'analyze'];
 const pure = ['kernel', 'crypto', 'ledger', 'policy', 'roster', ...stages, 'lifecycle'];
-const all = [...pure, 'verify', 'enforce', 'app', 'adapters', 'client', 'server', 'cli', 'demo'];
+const all = [...pure, 'contract', 'verify', 'enforce', 'app', 'adapters', 'client', 'server', 'cli', 'demo'];
 const before = (folder: string): string[] => pure.slice(0, pure.indexOf(folder) + 1);
 const sees: { readonly [folder: string]: readonly string[] } = {
   ...Object.fromEntries(pure.map((folder) => [folder, before(folder)])),
+  contract: ['kernel', 'contract'],
   verify: [...pure, 'verify'],
   enforce: [...pure, 'verify', 'enforce'],
   app: [...pure, 'app'],
-  adapters: ['kernel', 'crypto', 'ledger', 'app', 'adapters'],
-  client: [...pure, 'verify', 'client'],
+  adapters: ['kernel', 'crypto', 'ledger', 'request', 'app', 'adapters'],
+  client: [...pure, 'contract', 'verify', 'client'],
   server: all,
   cli: all,
   demo: all,
@@ -78,7 +79,7 @@ test('an adapter sees no other adapter', () => {
   );
 });
 
-const documents = /^src\/policy\/(parse|document|compile|cel|source)[a-z-]*\.ts$/;
+const documents = /^src\/(policy|roster)\/(parse|document|compile|cel|source)[a-z-]*\.ts$/;
 
 test('the pure core uses no package, and only crypto uses node:crypto', () => {
   const broken = imports.filter(({ file, from }) => {
