@@ -3,7 +3,7 @@ import { parseCanonical } from '../kernel/canonical-json.ts';
 import { integer, literal, nullable, shape, type Checked } from '../kernel/shape.ts';
 import type { Result } from '../kernel/refusal.ts';
 import { digest } from '../kernel/statements.ts';
-import { compiledPolicy } from './policy-shape.ts';
+import { compiledPolicy, policyJsonLimits } from './policy-shape.ts';
 
 /** Content of a `governance.policy` request (FORMATS §7.3): the whole policy that shall be in force, and which it follows. */
 export const policyChange = shape({
@@ -14,6 +14,6 @@ export const policyChange = shape({
 export type PolicyChange = Checked<typeof policyChange>;
 
 export const parsePolicyChange = (bytes: Uint8Array): Result<PolicyChange> => {
-  const parsed = parseCanonical(bytes);
+  const parsed = parseCanonical(bytes, policyJsonLimits);
   return parsed.ok ? policyChange(parsed.value, '') : parsed;
 };
