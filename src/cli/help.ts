@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Command } from 'commander';
+
+/** Adds an Examples block below the options. Lines that start with `#` are remarks. */
+export const examples = (command: Command, ...lines: readonly string[]): Command =>
+  command.addHelpText('after', `\nExamples:\n${lines.map((line) => (line === '' ? '' : `  ${line}`)).join('\n')}`);
+
+/** Width of help texts: what the terminal has, at most 100 columns. */
+export const helpWidth = (): number => Math.min(100, process.stdout.columns ?? 100);
+
+/** What `countersign help` says below the verbs. */
+export const exitCodeHelp = `
+Data goes to stdout, the rest to stderr. \`countersign help VERB\` explains one verb.
+
+Exit codes: 0 ok · 1 error · 2 usage · 3 denied by policy · 4 sign-in needed · 5 not found or conflict
+            6 unavailable · 7 verification failed · 8 pending · 124 timeout · 130 interrupted`;
