@@ -162,6 +162,23 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'genesis-unsigned': [422, 1],
   'genesis-threshold': [422, 1],
   'nothing-due': [409, 5],
+  'folder-exists': [409, 5],
+  'ledger-missing': [503, 5],
+  'log-key-mismatch': [503, 6],
+  'file-too-open': [503, 1],
+  'config-malformed': [503, 2],
+  'port-in-use': [503, 6],
+  'listen-without-tls': [503, 2],
+  'sign-in-needed': [401, 4],
+  'challenge-stale': [401, 4],
+  'content-type-wrong': [415, 2],
+  'body-too-large': [413, 1],
+  'route-unknown': [404, 5],
+  'method-wrong': [405, 2],
+  'origin-foreign': [403, 3],
+  'address-mismatch': [422, 1],
+  'server-failed': [500, 6],
+  'fact-source-failed': [503, 6],
 };
 
 export const httpStatusOf = (code: RefusalCode): number => table[code][0];

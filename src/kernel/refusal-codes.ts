@@ -165,5 +165,22 @@ export const refusalCodes = [
   'genesis-threshold',
   'nothing-due',
   // adapters, server, command line
+  'folder-exists',
+  'ledger-missing',
+  'log-key-mismatch',
+  'file-too-open',
+  'config-malformed',
+  'port-in-use',
+  'listen-without-tls',
+  'sign-in-needed',
+  'challenge-stale',
+  'content-type-wrong',
+  'body-too-large',
+  'route-unknown',
+  'method-wrong',
+  'origin-foreign',
+  'address-mismatch',
+  'server-failed',
+  'fact-source-failed',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
