@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Command } from 'commander';
+import { Help, type Command } from 'commander';
 
 /** Adds an Examples block below the options. Lines that start with `#` are remarks. */
 export const examples = (command: Command, ...lines: readonly string[]): Command =>
   command.addHelpText('after', `\nExamples:\n${lines.map((line) => (line === '' ? '' : `  ${line}`)).join('\n')}`);
 
-/** Width of help texts: what the terminal has, at most 100 columns. */
-export const helpWidth = (): number => Math.min(100, process.stdout.columns ?? 100);
+const plain = new Help();
+
+/** How help texts look: as wide as the terminal, at most 100 columns; that a switch is off by default needs no saying. */
+export const helpLayout = () => ({
+  helpWidth: Math.min(100, process.stdout.columns ?? 100),
+  optionDescription: (option: Parameters<Help['optionDescription']>[0]): string =>
+    plain.optionDescription(option).replace(/ ?\(?(?:, )?default: false\)?$/, ''),
+});
 
 /** What `countersign help` says below the verbs. */
 export const exitCodeHelp = `

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Command, CommanderError } from 'commander';
-import { exitCodeHelp, helpWidth } from './help.ts';
+import { exitCodeHelp, helpLayout } from './help.ts';
 import { broken, exitCodes, failInJson, usage } from './output.ts';
 import type { Verb } from './verb.ts';
 import { verbs, type VerbName } from './verbs.ts';
@@ -13,9 +13,9 @@ const described = (): Command =>
     .usage('VERB [options]')
     .description('Separation of duties for any critical action: nobody carries it through alone.')
     .version(packageVersion(), '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'explain a verb')
+    .helpOption('-h, --help', 'show this help')
     .helpCommand('help [verb]', 'list the verbs, or explain one')
-    .configureHelp({ helpWidth: helpWidth() })
+    .configureHelp(helpLayout())
     .addHelpText('after', exitCodeHelp);
 
 // Commander prints nothing of its own on an error and ends no process: `usage` does both, once, in our words.
@@ -23,7 +23,7 @@ const quieten = (command: Command): Command => {
   command
     .exitOverride()
     .configureOutput({ outputError: () => {} })
-    .configureHelp({ helpWidth: helpWidth() });
+    .configureHelp(helpLayout());
   for (const inner of command.commands) quieten(inner);
   return command;
 };
@@ -45,6 +45,8 @@ const withVerb = async (name: VerbName): Promise<Command> => {
 
 const explain = (error: CommanderError): never => {
   if (error.exitCode === 0) process.exit(exitCodes.ok);
+  // A verb with parts, and none was named: its help stands on stderr already.
+  if (error.code === 'commander.help') process.exit(exitCodes.usage);
   const [message = '', ...rest] = error.message
     .replace(/^error: /, '')
     .replaceAll("'", '`')

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import { fsck, type FsckReport } from '../app/fsck.ts';
+import { lifecycle } from '../lifecycle/lifecycle.ts';
+import { openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
+import { escaped, exitCodes, fail, orFail, print, printJson, say, styledOut } from './output.ts';
+
+export type CheckOptions = {
+  readonly pin?: string;
+  readonly mark?: string;
+  readonly json: boolean;
+  /** Every entry must lie under a checkpoint that the log key signed; what a stranger to the server asks for. */
+  readonly allSigned: boolean;
+};
+
+/** What the check found, and of which ledger; `pinned` is null when no pin was given to compare with. */
+type Finding = FsckReport & {
+  readonly ledger: string | null;
+  readonly trial: boolean | null;
+  readonly pinned: boolean | null;
+};
+
+const unreadable = (index: number, what: string): FsckReport => ({
+  sound: false,
+  entries: 0,
+  blobs: 0,
+  root: '',
+  time: null,
+  signedSize: null,
+  damage: { index, what },
+});
+
+const look = async (source: LedgerSource, { pin, allSigned }: CheckOptions): Promise<Finding> => {
+  const identity = await readIdentity(source);
+  if (!identity.ok)
+    return {
+      ...unreadable(0, identity.refusal.message),
+      ledger: null,
+      trial: null,
+      pinned: pin === undefined ? null : false,
+    };
+  const { ledger, trial, logKey, origin }: LedgerIdentity = identity.value;
+  if (pin !== undefined && pin !== ledger)
+    return { ...unreadable(0, `it is ledger \`${ledger}\`, not the pinned \`${pin}\``), ledger, trial, pinned: false };
+  const report = orFail(
+    await fsck(source.store, source.tenant, lifecycle, logKey, {
+      origin,
+      ...(source.mark === undefined ? {} : { mark: source.mark }),
+    }),
+  );
+  const found = { ...report, ledger, trial, pinned: pin === undefined ? null : true };
+  const signed = report.signedSize ?? 0;
+  if (!report.sound || !allSigned || signed === report.entries) return found;
+  const what = 'it and what follows stand under no checkpoint that the log key signed';
+  return { ...found, sound: false, damage: { index: signed, what } };
+};
+
+const tell = (folder: string, found: Finding): void => {
+  const { sound, damage, entries, blobs, root, time, signedSize } = found;
+  if (sound) print(`${styledOut(['green', 'bold'], 'sound')}: ${entries} entries and ${blobs} blobs in ${folder}`);
+  else print(`${styledOut(['red', 'bold'], 'damaged')}: entry ${damage?.index ?? 0}: ${escaped(damage?.what ?? '')}`);
+  if (found.ledger !== null) print(`  ledger       ${found.ledger}${found.trial === true ? ' (trial)' : ''}`);
+  if (!sound) print(`  good         ${entries} entries before it`);
+  if (root !== '') print(`  root         ${root}`);
+  if (time !== null) print(`  last entry   ${time}`);
+  print(
+    `  signed up to ${signedSize === null ? 'nothing: no checkpoint is signed by its log key' : `size ${signedSize}`}`,
+  );
+  if (found.pinned === null)
+    say('It was checked against itself only. Give --pin to check that it is the ledger you mean.');
+  if (!sound)
+    say('Put the right files back and check again. Until then a server of it reads and exports, and appends nothing.');
+};
+
+/**
+ * `ledger fsck` and `ledger verify`: every entry hashed, its rules applied again, blobs, head, checkpoint and mark
+ * compared (SPEC L11). Ends with exit code 7 when something is wrong.
+ */
+export const checkLedger = async (folder: string, options: CheckOptions): Promise<void> => {
+  const source = orFail(await openLedgerSource(folder, options.mark));
+  try {
+    const found = await look(source, options);
+    if (options.json) printJson(found);
+    else tell(folder, found);
+    if (!found.sound) process.exitCode = exitCodes.verificationFailed;
+  } catch (error) {
+    // A page of the database that cannot be read at all.
+    const refusal = (error as { refusal?: Parameters<typeof fail>[0] } | null)?.refusal;
+    if (refusal === undefined) throw error;
+    fail(refusal);
+  } finally {
+    await source.store.close();
+  }
+};

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Option, type Command } from 'commander';
+import { examples } from './help.ts';
+import { checkLedger, type CheckOptions } from './ledger-check.ts';
+import { exportLedger } from './ledger-export.ts';
+import { proveEntry } from './ledger-proof.ts';
+import { jsonOption } from './options.ts';
+import type { Verb } from './verb.ts';
+
+type Folder = { readonly dir: string; readonly mark?: string };
+
+const folderOptions = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('--dir <folder>', 'data folder of a stopped server, or an export').env('COUNTERSIGN_DIR').default('.'),
+    )
+    .option('--mark <file>', 'the mark, where it does not lie in the data folder');
+
+const pinOption = (): Option =>
+  new Option('--pin <digest>', 'digest of the genesis the ledger must begin with').env('COUNTERSIGN_PIN');
+
+export const verb: Verb = (program) => {
+  const ledger = program.command('ledger').description('Check, export or prove a ledger, without its server.');
+
+  examples(
+    jsonOption(
+      folderOptions(
+        ledger
+          .command('fsck')
+          .description("Check every byte of a stopped server's ledger, and name the first entry that is wrong."),
+      ),
+    )
+      .addOption(pinOption())
+      .action(({ dir, ...options }: Folder & Omit<CheckOptions, 'allSigned'>) =>
+        checkLedger(dir, { ...options, allSigned: false }),
+      ),
+    '# Exit code 0: sound; 7: damaged, with the entry and what is wrong with it',
+    '$ countersign ledger fsck --dir /srv/countersign',
+  );
+
+  examples(
+    jsonOption(
+      ledger
+        .command('verify')
+        .description('Check a whole ledger as a stranger would: signatures, rules, history and the pin.')
+        .argument('<folder>', 'an export, or the data folder of a stopped server'),
+    )
+      .addOption(pinOption())
+      .option('--mark <file>', 'the mark, where it does not lie in the data folder')
+      .action((folder: string, options: Omit<CheckOptions, 'allSigned'>) =>
+        checkLedger(folder, { ...options, allSigned: true }),
+      ),
+    '# The pin comes from the founders, never from whoever gave you the folder',
+    '$ countersign ledger verify ./export --pin sha256:…',
+  );
+
+  examples(
+    jsonOption(
+      folderOptions(
+        ledger
+          .command('export')
+          .description('Write entries, documents and the newest checkpoint into a folder for somebody else.')
+          .argument('<out>', 'folder to make'),
+      ),
+    ).action((out: string, { dir, ...options }: Folder & { readonly json: boolean }) =>
+      exportLedger(dir, out, options),
+    ),
+    '$ countersign ledger export ./export --dir /srv/countersign',
+  );
+
+  examples(
+    folderOptions(
+      ledger
+        .command('proof')
+        .description('Write the proof that an entry stands in the ledger (c2sp.org/tlog-proof).')
+        .argument('<index>', 'index of the entry, from 0'),
+    )
+      .option('--out <file>', 'write to a file instead of stdout')
+      .action((index: string, { dir, ...options }: Folder & { readonly out?: string }) =>
+        proveEntry(dir, index, options),
+      ),
+    '$ countersign ledger proof 7 --dir /srv/countersign --out entry-7.tlog-proof',
+  );
+};
