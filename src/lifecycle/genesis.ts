@@ -68,20 +68,24 @@ export const originOf = (statement: Pick<GenesisStatement, 'trial' | 'nonce'>): 
  * through here. Its digest is compared with the pin by the caller.
  */
 export const readGenesis = (command: CommandOf<'Genesis'>, attachments: Attachments): Result<Genesis> => {
-  const parsed = parseCanonical(command.statement, { maxBytes: 49152 });
+  const genesis = readUnsignedGenesis(command.statement, attachments);
+  if (!genesis.ok) return genesis;
+  return checkSignatures(command, genesis.value.roster) ?? genesis;
+};
+
+/** All of it but the signatures: what founders look at before they sign. It founds nothing. */
+export const readUnsignedGenesis = (text: string, attachments: Attachments): Result<Genesis> => {
+  const parsed = parseCanonical(text, { maxBytes: 49152 });
   if (!parsed.ok) return parsed;
   const checked = genesisStatement(parsed.value, '');
   if (!checked.ok) return checked;
   const statement = checked.value;
-  const ledger = digestOf(command.statement);
   const roster = readRoster(statement, attachments);
   if (!roster.ok) return roster;
   const policy = readPolicy(statement, attachments);
   if (!policy.ok) return policy;
   const people = checkFounders(statement, roster.value);
   if (people !== undefined) return people;
-  const signed = checkSignatures(command, roster.value);
-  if (signed !== undefined) return signed;
   const unsound = checkSoundness(policy.value, policyFactsOf(roster.value))[0];
   if (unsound !== undefined) return { ok: false, refusal: unsound };
   const weak = checkThreshold(statement, policy.value);
@@ -89,7 +93,7 @@ export const readGenesis = (command: CommandOf<'Genesis'>, attachments: Attachme
   const { tenant, trial } = statement;
   return ok({
     statement,
-    identity: { ledger, tenant, origin: originOf(statement), trial },
+    identity: { ledger: digestOf(text), tenant, origin: originOf(statement), trial },
     roster: roster.value,
     policy: policy.value,
   });
