@@ -162,6 +162,8 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'genesis-unsigned': [422, 1],
   'genesis-threshold': [422, 1],
   'nothing-due': [409, 5],
+  'draft-incomplete': [422, 1],
+  'draft-differs': [422, 7],
   'folder-exists': [409, 5],
   'ledger-missing': [503, 5],
   'log-key-mismatch': [503, 6],
@@ -179,6 +181,18 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'address-mismatch': [422, 1],
   'server-failed': [500, 6],
   'fact-source-failed': [503, 6],
+  'server-address': [400, 2],
+  'server-unreachable': [503, 6],
+  'server-refused': [502, 1],
+  'answer-malformed': [502, 6],
+  'token-malformed': [400, 4],
+  'signer-unavailable': [400, 1],
+  'home-damaged': [500, 6],
+  'pin-missing': [400, 2],
+  'ledger-elsewhere': [409, 7],
+  'trial-not-allowed': [409, 7],
+  'history-forked': [409, 7],
+  'history-shortened': [409, 7],
 };
 
 export const httpStatusOf = (code: RefusalCode): number => table[code][0];

@@ -166,6 +166,8 @@ export const refusalCodes = [
   'nothing-due',
   // adapters, server, command line
   'folder-exists',
+  'draft-incomplete',
+  'draft-differs',
   'ledger-missing',
   'log-key-mismatch',
   'file-too-open',
@@ -182,5 +184,18 @@ export const refusalCodes = [
   'address-mismatch',
   'server-failed',
   'fact-source-failed',
+  // client: verbs of people and pipelines
+  'server-address',
+  'server-unreachable',
+  'server-refused',
+  'answer-malformed',
+  'token-malformed',
+  'signer-unavailable',
+  'home-damaged',
+  'pin-missing',
+  'ledger-elsewhere',
+  'trial-not-allowed',
+  'history-forked',
+  'history-shortened',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];

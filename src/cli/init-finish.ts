@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import { join } from 'node:path';
+import { fingerprintWords } from '../crypto/words.ts';
+import { refuse } from '../kernel/refusal.ts';
+import { foundLedger } from '../server/ledger-folder.ts';
+import { readLogSeed } from '../server/log-key.ts';
+import { readDraft, readSignatures, type Draft, type Names } from './draft-folder.ts';
+import { missingKeys } from './init-sign.ts';
+import { fail, orFail, print, printJson, say } from './output.ts';
+import { writePrivate } from './write-private.ts';
+
+export type FinishOptions = { readonly dir: string; readonly logKey: string; readonly json: boolean };
+
+/** What a server shows beside ids: never in the ledger, so that it can be changed and erased. */
+export const writeNames = (dir: string, { people, titles, runbooks }: Names): void => {
+  writePrivate(join(dir, 'people.json'), `${JSON.stringify(people, null, 2)}\n`);
+  const prose = Object.fromEntries(
+    Object.entries(titles).map(([action, title]) => [action, { title, runbook: runbooks[action] ?? null }]),
+  );
+  writePrivate(join(dir, 'prose.json'), `${JSON.stringify(prose, null, 2)}\n`);
+};
+
+const refuseMissing = (missing: readonly string[], { genesis, names }: Draft): never => {
+  const listed = missing.map((key) => {
+    const holder = String(genesis.roster.records.get(`key/${key}`)?.['holder'] ?? '');
+    const name = names.people[holder.replace(/^person:/, '')];
+    return `${key} of ${name ?? holder}`;
+  });
+  return fail(
+    refuse(
+      'genesis-unsigned',
+      'N2',
+      `${missing.length} key${missing.length === 1 ? ' has' : 's have'} not signed: ${listed.join(', ')}`,
+      { missing },
+      'let each holder run `countersign init sign`, and put their files into `signatures/`',
+    ).refusal,
+  );
+};
+
+/** `init finish`: checks every signature through the core, writes the data folder, and prints the pin. */
+export const finishDraft = async (folder: string, { dir, logKey, json }: FinishOptions): Promise<void> => {
+  const draft = orFail(readDraft(folder));
+  const { signatures, claimed } = orFail(readSignatures(draft));
+  const missing = missingKeys(draft, claimed);
+  if (missing.length > 0) refuseMissing(missing, draft);
+  const logSeed = orFail(readLogSeed(logKey));
+  const { attachments, statement } = draft;
+  const founded = orFail(
+    await foundLedger(dir, {
+      genesis: { type: 'Genesis', statement, signatures, attachments: [...attachments.keys()] },
+      attachments,
+      logSeed,
+    }),
+  );
+  writeNames(dir, draft.names);
+  const words = fingerprintWords(founded.ledger);
+  if (json) {
+    printJson({ dir, ...founded, words });
+    return;
+  }
+  print(founded.ledger);
+  say(`Founded in ${dir}. Above stands the pin: ${words.join(' ')}`);
+  say('Hand the pin around through the founders, never through the server: it is what everybody trusts.');
+  say(`Next: countersign token create --dir ${dir} --name first --expires 30d`);
+  say(`      countersign serve --dir ${dir}`);
+};
