@@ -89,6 +89,8 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'roster-stale': [409, 5],
   'roster-not-removable': [422, 1],
   'roster-root-mismatch': [422, 1],
+  'roster-document-malformed': [422, 1],
+  'roster-group-empty': [422, 1],
   'key-under-two-persons': [422, 1],
   'key-revived': [422, 1],
   'key-possession-missing': [422, 1],
@@ -162,6 +164,7 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'genesis-unsigned': [422, 1],
   'genesis-threshold': [422, 1],
   'nothing-due': [409, 5],
+  'token-unknown': [404, 5],
   'draft-incomplete': [422, 1],
   'draft-differs': [422, 7],
   'folder-exists': [409, 5],
@@ -193,6 +196,7 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'trial-not-allowed': [409, 7],
   'history-forked': [409, 7],
   'history-shortened': [409, 7],
+  'receipt-invalid': [502, 7],
 };
 
 export const httpStatusOf = (code: RefusalCode): number => table[code][0];

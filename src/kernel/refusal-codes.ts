@@ -89,6 +89,8 @@ export const refusalCodes = [
   'roster-stale',
   'roster-not-removable',
   'roster-root-mismatch',
+  'roster-document-malformed',
+  'roster-group-empty',
   'key-under-two-persons',
   'key-revived',
   'key-possession-missing',
@@ -167,6 +169,7 @@ export const refusalCodes = [
   // adapters, server, command line
   'folder-exists',
   'draft-incomplete',
+  'token-unknown',
   'draft-differs',
   'ledger-missing',
   'log-key-mismatch',
@@ -197,5 +200,6 @@ export const refusalCodes = [
   'trial-not-allowed',
   'history-forked',
   'history-shortened',
+  'receipt-invalid',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
