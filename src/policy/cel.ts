@@ -3,7 +3,7 @@ import { parse } from '@bufbuild/cel';
 import type { RefusalCode } from '../kernel/refusal-codes.ts';
 import type { Expression } from './compiled.ts';
 import { didYouMean } from './diagnostic.ts';
-import { maxDepth, maxNodes } from './expression-shape.ts';
+import { maxDepth, maxNodes, maxText } from './expression-shape.ts';
 import { partsOf } from './facts-in.ts';
 
 /** The parser's tree; only its type is taken from the library, and only this file sees it. */
@@ -169,6 +169,13 @@ class Reader {
     one: Parsed,
     constant: Extract<Parsed['exprKind'], { case: 'constExpr' }>['value']['constantKind'],
   ): string | number | boolean {
+    if (constant.case === 'stringValue' && constant.value.length > maxText)
+      throw new Problem(
+        'policy-condition-malformed',
+        `a text has more than ${maxText} characters`,
+        'write a shorter one',
+        this.at(one),
+      );
     if (constant.case === 'boolValue' || constant.case === 'stringValue') return constant.value;
     if (constant.case === 'int64Value') {
       const whole = Number(constant.value);

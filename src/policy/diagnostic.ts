@@ -62,3 +62,7 @@ const editDistance = (a: string, b: string): number => {
   }
   return row[b.length] ?? 0;
 };
+
+/** A diagnostic as terminals show it: place, code and message, the line with a mark under the place, what to do. */
+export const formatDiagnostic = (one: Diagnostic): string =>
+  `${one.file}:${one.line}:${one.column}: error[${one.code}]: ${one.message}\n${one.frame}\n  help: ${one.help}`;

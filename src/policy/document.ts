@@ -81,6 +81,44 @@ export const actionDocument = z.strictObject({
 export type ActionDocument = z.infer<typeof actionDocument>;
 export type TierDocument = ActionDocument['tiers'][number];
 
+/** What to write where a key is missing or wrong. */
+export const actionExamples: { readonly [key: string]: string } = {
+  kind: 'kind: Action',
+  name: 'name: deploy.production',
+  title: 'title: Put a built version of a service into production',
+  owner: 'owner: group:platform',
+  target: 'target: "production/{service}"',
+  enforced: 'enforced: target-verified',
+  facts: 'facts: {service: {type: name, source: requester}}',
+  type: 'type: name',
+  source: 'source: requester',
+  people: 'people: {ask: [group:developers], made-by: [requester], run: [machine:deployer]}',
+  ask: 'ask: [group:developers]',
+  'made-by': 'made-by: [requester]',
+  run: 'run: [machine:deployer]',
+  points: 'points: 10',
+  when: 'when: facts.migrations > 0',
+  why: 'why: the schema changes',
+  tier: 'tier: strict',
+  tiers: 'tiers: [{name: standard, from-score: 0, approvals: {platform: 1 of group:platform}, sign-with: own-key}]',
+  'from-score': 'from-score: 0',
+  approvals: 'approvals: {platform: 1 of group:platform}',
+  'sign-with': 'sign-with: own-key',
+  'must-not-share': 'must-not-share: [team]',
+  'time-lock': 'time-lock: {wait: 15m, veto: [group:oncall]}',
+  wait: 'wait: 15m',
+  veto: 'veto: [group:oncall]',
+  review: 'review: 10%',
+  timing: 'timing: {answer-within: 4h, permit-valid: 15m, review-within: 3d}',
+  'answer-within': 'answer-within: 4h',
+  'permit-valid': 'permit-valid: 15m',
+  'review-within': 'review-within: 3d',
+  reviewers: 'reviewers: group:risk',
+  emergency: 'emergency: {ask: group:oncall, confirm: 1 of group:commanders, lasts: 1h, review-within: 24h}',
+  confirm: 'confirm: 1 of group:commanders',
+  lasts: 'lasts: 1h',
+};
+
 /** Kinds that the design names and this version does not read yet. */
 export const laterKinds: readonly string[] = [
   'Enforcement',

@@ -7,7 +7,7 @@ import { conditionFunctions } from './condition-functions.ts';
 /** Bounds of one condition, so that no document makes the evaluator deep or slow (SPEC P3, T14). */
 export const maxNodes = 2000;
 export const maxDepth = 32;
-const maxText = 1000;
+export const maxText = 1000;
 const nameForm = /^[a-z_][a-z0-9_]{0,62}$/;
 const macros = ['all', 'exists', 'exists_one', 'filter', 'map'] as const;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Refusal } from '../kernel/refusal.ts';
+import type { JsonObject, Refusal } from '../kernel/refusal.ts';
 import type { CompiledAction, CompiledPolicy } from './compiled.ts';
 import { about } from './consistency.ts';
 
@@ -28,8 +28,8 @@ const missing = (name: string): Refusal => ({
 
 const checkAction = (action: CompiledAction): readonly Refusal[] => {
   const found: Refusal[] = [];
-  const weak = (message: string, help: string, tier: string | null = null): void => {
-    found.push(about(action, 'policy-governance-weak', 'P13', message, help, { tier }));
+  const weak = (message: string, help: string, place: JsonObject): void => {
+    found.push(about(action, 'policy-governance-weak', 'P13', message, help, place));
   };
   if (!governed.some((name) => name === action.name))
     found.push(
@@ -47,14 +47,16 @@ const checkAction = (action: CompiledAction): readonly Refusal[] => {
       weak(
         `tier \`${tier.name}\` asks for ${persons} persons`,
         `ask for at least ${leastPersons} besides the one who asks`,
-        tier.name,
+        { tier: tier.name },
       );
   }
   if (action.emergency !== null)
-    weak('an emergency path goes round the seats', 'leave `emergency` out; nothing about governance is that urgent');
+    weak('an emergency path goes round the seats', 'leave `emergency` out; nothing about governance is that urgent', {
+      where: 'emergency',
+    });
   if (Object.keys(action.facts).length > 0)
-    weak('governance takes no facts', 'leave `facts` out; the change itself is the content');
+    weak('governance takes no facts', 'leave `facts` out; the change itself is the content', { where: 'facts' });
   if (action.ask.some((one) => !one.startsWith('group:')))
-    weak('`ask` names others than groups', 'let a group of persons ask');
+    weak('`ask` names others than groups', 'let a group of persons ask', { where: 'ask' });
   return found;
 };

@@ -10,6 +10,8 @@ export type SourceDocument = {
   readonly value: unknown;
   /** Offset of the value at a path, or of the nearest part around it that is there. */
   readonly offsetOf: (path: DocumentPath) => number;
+  /** Offset of the key at the end of a path, or of the nearest part around it that is there. */
+  readonly offsetOfKey: (path: DocumentPath) => number;
   /** Offset of a character inside the text value at a path; the value's own offset where it is written with escapes. */
   readonly offsetInText: (path: DocumentPath, at: number) => number;
 };
@@ -84,7 +86,7 @@ const problemsIn = (file: PolicyFile, document: Document.Parsed): readonly Diagn
         node.range?.[0] ?? 0,
         malformed(
           'policy-yaml-forbidden',
-          `${what} is not allowed in policy`,
+          `${what} is not allowed`,
           'write the value out where it is used, so that a reader sees it there',
         ),
       ),
@@ -98,12 +100,8 @@ const problemsIn = (file: PolicyFile, document: Document.Parsed): readonly Diagn
         found.push(
           placeFinding(
             file,
-            offsetOfKey(pair.key),
-            malformed(
-              'policy-yaml-forbidden',
-              'a key that is not text is not allowed in policy',
-              'write the key as text',
-            ),
+            offsetOfNode(pair.key),
+            malformed('policy-yaml-forbidden', 'a key that is not text is not allowed', 'write the key as text'),
           ),
         );
     },
@@ -115,7 +113,7 @@ const problemsIn = (file: PolicyFile, document: Document.Parsed): readonly Diagn
   return found;
 };
 
-const offsetOfKey = (key: unknown): number => (isScalar(key) || isMap(key) ? (key.range?.[0] ?? 0) : 0);
+const offsetOfNode = (key: unknown): number => (isScalar(key) || isMap(key) ? (key.range?.[0] ?? 0) : 0);
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 const read = (file: PolicyFile, document: Document.Parsed): SourceDocument => {
@@ -127,6 +125,13 @@ const read = (file: PolicyFile, document: Document.Parsed): SourceDocument => {
     }
     return 0;
   };
+  const offsetOfKey = (path: DocumentPath): number => {
+    const parent = path.length < 2 ? document.contents : document.getIn(path.slice(0, -1), true);
+    const pair = isMap(parent)
+      ? parent.items.find((item) => isScalar(item.key) && item.key.value === path.at(-1))
+      : undefined;
+    return pair === undefined ? offsetOf(path) : offsetOfNode(pair.key);
+  };
   const offsetInText = (path: DocumentPath, at: number): number => {
     const start = offsetOf(path);
     const node = document.getIn(path, true);
@@ -135,5 +140,5 @@ const read = (file: PolicyFile, document: Document.Parsed): SourceDocument => {
     const written = file.text.slice(start + quoted, start + quoted + node.value.length);
     return written === node.value ? start + quoted + at : start;
   };
-  return { file, value: document.toJS({ maxAliasCount: 0 }), offsetOf, offsetInText };
+  return { file, value: document.toJS({ maxAliasCount: 0 }), offsetOf, offsetOfKey, offsetInText };
 };

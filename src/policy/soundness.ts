@@ -52,10 +52,16 @@ const references = (action: CompiledAction): readonly (readonly [string, Princip
 const checkReferences = (action: CompiledAction, roster: PolicyRosterFacts): readonly Refusal[] => {
   const found: Refusal[] = [];
   if (action.ask.length === 0)
-    found.push(about(action, 'policy-nobody', 'P6', '`ask` is empty', 'name who may ask; an empty list is nobody'));
+    found.push(
+      about(action, 'policy-nobody', 'P6', '`ask` is empty', 'name who may ask; an empty list is nobody', {
+        where: 'ask',
+      }),
+    );
   if (action.run.length === 0 && !isGovernance(action))
     found.push(
-      about(action, 'policy-nobody', 'P6', '`run` is empty', 'name who may run it, such as `machine:deployer`'),
+      about(action, 'policy-nobody', 'P6', '`run` is empty', 'name who may run it, such as `machine:deployer`', {
+        where: 'run',
+      }),
     );
   for (const [where, reference] of references(action)) {
     const id = reference.slice(reference.indexOf(':') + 1);
@@ -115,7 +121,11 @@ const checkEmergency = (action: CompiledAction, roster: PolicyRosterFacts): read
   const { count } = emergency.confirm;
   const found: Refusal[] = [];
   if (emergency.ask.length === 0)
-    found.push(about(action, 'policy-nobody', 'P11', '`emergency.ask` is empty', 'name who may ask in an emergency'));
+    found.push(
+      about(action, 'policy-nobody', 'P11', '`emergency.ask` is empty', 'name who may ask in an emergency', {
+        where: 'emergency.ask',
+      }),
+    );
   if (count < 1 || count > maxSeats)
     found.push(
       about(
@@ -124,6 +134,7 @@ const checkEmergency = (action: CompiledAction, roster: PolicyRosterFacts): read
         'P11',
         `the emergency is confirmed by ${count} persons`,
         `let 1 to ${maxSeats} persons confirm it`,
+        { where: 'emergency.confirm' },
       ),
     );
   if (found.length === 0 && reachOfEmergency(roster, action).can.length === 0)
@@ -134,6 +145,7 @@ const checkEmergency = (action: CompiledAction, roster: PolicyRosterFacts): read
         'P11',
         'no one who may ask in an emergency would find a commander other than themselves',
         "put people into the commanders' group who do not ask and have keys of the strictest tier's level",
+        { where: 'emergency.confirm' },
       ),
     );
   return found;

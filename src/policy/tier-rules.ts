@@ -20,7 +20,7 @@ export const checkTier = (action: CompiledAction, tier: CompiledTier): readonly 
           'P6',
           `seat \`${seat.name}\` of tier \`${tier.name}\` asks for ${seat.count} persons`,
           'ask for at least one person',
-          facts,
+          { ...facts, where: `tiers.${tier.name}.${seat.name}` },
         ),
       );
   const persons = tier.seats.reduce((sum, seat) => sum + Math.max(0, seat.count), 0);
