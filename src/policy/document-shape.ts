@@ -24,7 +24,10 @@ export const reportShape = (
     const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
     if (issue.code === 'unrecognized_keys') {
       const known = keysAt(shape.schema, path);
-      for (const key of issue.keys) found.addAtKey([...path, key], finding(...unknownKey(key, path, known)));
+      for (const key of issue.keys) {
+        const alone = valueAt(value, [...path, key]) === null;
+        found.addAtKey([...path, key], finding(...unknownKey(key, path, known, alone)));
+      }
       continue;
     }
     const given = valueAt(value, path);
@@ -47,9 +50,16 @@ export const reportShape = (
 
 const renameIt = 'choose another name';
 
-const unknownKey = (key: string, path: DocumentPath, known: readonly string[]): readonly [string, string] => {
+const unknownKey = (
+  key: string,
+  path: DocumentPath,
+  known: readonly string[],
+  alone: boolean,
+): readonly [string, string] => {
   const near = nearest(key, known);
-  const keys = `the keys here are ${known.map((one) => `\`${one}\``).join(', ')}`;
+  // Between braces YAML takes a comma in a text for the end of the text, and what follows for a key without a value.
+  const quotes = alone && key.includes(' ') ? 'put quotes round a text that has a comma; ' : '';
+  const keys = `${quotes}the keys here are ${known.map((one) => `\`${one}\``).join(', ')}`;
   return [
     `unknown key \`${cut(key)}\`${path.length === 0 ? '' : ` in ${show(path)}`}`,
     near === undefined ? keys : `did you mean \`${near}\`? ${keys}`,
