@@ -15,6 +15,8 @@ const described = (): Command =>
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [verb]', 'list the verbs, or explain one')
+    // What stands after a verb belongs to the verb: `init` and `init draft` have options of the same names.
+    .enablePositionalOptions()
     .configureHelp(helpLayout())
     .addHelpText('after', exitCodeHelp);
 

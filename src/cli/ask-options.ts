@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
+import { Option, type Command } from 'commander';
+import type { Client } from '../client/connect.ts';
+import type { Ask } from '../client/requests.ts';
+import { readPublicKey } from '../client/signer.ts';
+import { freshNonce, inMs } from '../client/statements.ts';
+import { isGovernance, maxValidityMs } from '../assess/build-change.ts';
+import { parseJson } from '../kernel/canonical-json.ts';
+import type { Instant } from '../kernel/instant.ts';
+import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import { envelope, type Envelope } from '../kernel/statements.ts';
+import type { CompiledAction } from '../policy/compiled.ts';
+import { isAmong, type Roster } from '../roster/roster.ts';
+import { durationMs } from './duration.ts';
+import { factLines, readFacts } from './fact-argument.ts';
+import { orFail, usage } from './output.ts';
+import { rulesInForce } from './rules-in-force.ts';
+
+/** Options of every verb that asks for an action. */
+export type AskOptions = {
+  readonly fact: readonly string[];
+  readonly reason?: string;
+  readonly audience?: string;
+  readonly executor?: string;
+  readonly driver: readonly string[];
+  readonly for: readonly string[];
+  readonly emergency?: boolean;
+  readonly attest: readonly string[];
+  readonly nonce?: string;
+  readonly expires?: string;
+};
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+export const askOptions = (command: Command): Command =>
+  command
+    .addOption(new Option('--fact <name=value>', 'a fact that you give; once for each').argParser(collect).default([]))
+    .option('--reason <text>', 'why, for the people who decide; kept beside the ledger, which holds a digest of it')
+    .option('--audience <name>', 'the enforcement point that will check the permit')
+    .option('--executor <key>', 'fingerprint or .pub file of the key that will use the permit')
+    .addOption(
+      new Option('--driver <person>', 'a person who drove this machine; counts as producer')
+        .argParser(collect)
+        .default([]),
+    )
+    .addOption(new Option('--for <person>', 'a person you ask for; counts as producer').argParser(collect).default([]))
+    .option('--emergency', 'take the emergency path: one other person, no wait, an alarm and a review afterwards')
+    .addOption(
+      new Option('--attest <file>', 'a fact that somebody attested (`countersign attest`)')
+        .argParser(collect)
+        .default([]),
+    )
+    .option('--nonce <hex>', 'the nonce that attested facts are for, from `request --prepare`')
+    .option('--expires <duration>', 'how long the request may live, such as 4h; by default as policy needs');
+
+export type PreparedAsk = { readonly ask: Ask; readonly action: CompiledAction; readonly roster: Roster };
+
+/** Fills in what policy and roster leave no choice about, and reads the rest by its type. */
+export const prepareAsk = async (
+  client: Client,
+  name: string,
+  options: AskOptions,
+  given: { readonly content?: Uint8Array; readonly executorKey?: string; readonly nonce?: string } = {},
+): Promise<PreparedAsk> => {
+  const rules = orFail(await rulesInForce(client));
+  const action = orFail(rules.action(name));
+  const facts = orFail(readFacts(action, options.fact));
+  const reason = options.reason?.trim() ?? '';
+  if (reason === '') usage('--reason is missing', 'say why, for the people who decide: --reason "Fixes the checkout"');
+  const nonce = given.nonce ?? options.nonce ?? freshNonce();
+  if (!/^[0-9a-f]{16}$/.test(nonce))
+    usage(`--nonce \`${nonce.slice(0, 40)}\` is no nonce`, 'take it from `countersign request --prepare`');
+  const attested = orFail(readAttested(action, options.attest, nonce));
+  const governance = isGovernance(name);
+  if (governance && given.content === undefined)
+    usage(
+      `\`${name}\` needs --content`,
+      'attach the change, or use `countersign roster propose` or `countersign policy propose`',
+    );
+  return {
+    action,
+    roster: rules.roster,
+    ask: {
+      action: name,
+      facts,
+      reason,
+      content: given.content,
+      audience: governance ? null : orFail(chooseAudience(action, rules.roster, options.audience)),
+      executor: governance ? null : orFail(chooseExecutor(action, rules.roster, options.executor, given.executorKey)),
+      drivers: readDrivers([...options.driver, ...options.for]),
+      emergency: options.emergency === true,
+      nonce,
+      not_after: validUntil(action, options.expires),
+      attested,
+    },
+  };
+};
+
+const readDrivers = (given: readonly string[]): readonly string[] => {
+  const persons = [...new Set(given.map((one) => one.replace(/^person:/, '')))].sort();
+  const wrong = persons.find((one) => !/^p_[a-z0-9_]{4,40}$/.test(one));
+  return wrong === undefined
+    ? persons
+    : usage(`\`${wrong.slice(0, 60)}\` is no person`, 'write an id such as p_7h2k9w');
+};
+
+// Long enough for answering, for the longest wait, and for using the permit.
+const validUntil = (action: CompiledAction, expires: string | undefined): Instant => {
+  if (expires !== undefined) return inMs(durationMs(expires, '--expires'));
+  const { answer_within_ms, permit_valid_ms } = action.timing;
+  const wait = Math.max(0, ...action.tiers.map((tier) => tier.time_lock?.wait_ms ?? 0));
+  return inMs(Math.min(maxValidityMs - 60_000, answer_within_ms + wait + permit_valid_ms));
+};
+
+const chooseAudience = (action: CompiledAction, roster: Roster, given: string | undefined): Result<string> => {
+  const enrolled = [...roster.records].flatMap(([key, record]) =>
+    key.startsWith('instance/') &&
+    record['status'] === 'active' &&
+    Array.isArray(record['actions']) &&
+    record['actions'].includes(action.name)
+      ? [key.slice('instance/'.length)]
+      : [],
+  );
+  const [only, ...others] = enrolled;
+  if (given !== undefined && enrolled.includes(given)) return ok(given);
+  if (given === undefined && only !== undefined && others.length === 0) return ok(only);
+  const which = enrolled.join(', ') || 'there is none yet; enrol one by a roster change';
+  return refuse(
+    'audience-unknown',
+    'Q4',
+    given === undefined
+      ? `\`${action.name}\` has ${enrolled.length} enforcement points`
+      : `\`${given}\` is not an enforcement point of \`${action.name}\``,
+    { enrolled },
+    `say which: --audience NAME, out of ${which}`,
+  );
+};
+
+const chooseExecutor = (
+  action: CompiledAction,
+  roster: Roster,
+  given: string | undefined,
+  own: string | undefined,
+): Result<string> => {
+  if (given !== undefined) {
+    if (/^SHA256:[A-Za-z0-9+/]{43}$/.test(given)) return ok(given);
+    const key = readPublicKey(given);
+    return key.ok ? ok(key.value.fingerprint) : key;
+  }
+  if (own !== undefined) return ok(own);
+  const able = [...roster.records].flatMap(([key, record]) =>
+    key.startsWith('key/') && record['status'] === 'active' && isAmong(roster, String(record['holder']), action.run)
+      ? [{ key: key.slice('key/'.length), holder: String(record['holder']) }]
+      : [],
+  );
+  const [only, ...others] = able;
+  if (only !== undefined && others.length === 0) return ok(only.key);
+  return refuse(
+    'executor-not-allowed',
+    'Q4',
+    `\`${action.name}\` may be run with ${able.length} keys`,
+    { keys: able },
+    `say which key will use the permit: --executor SHA256:… or FILE.pub, out of ${able.map(({ key, holder }) => `${key} (${holder})`).join(', ') || `those of ${action.run.join(', ')}`}`,
+  );
+};
+
+const readAttested = (action: CompiledAction, files: readonly string[], nonce: string): Result<readonly Envelope[]> => {
+  const attested: Envelope[] = [];
+  for (const path of files) {
+    const read = readEnvelopeFile(path);
+    if (!read.ok) return read;
+    attested.push(read.value);
+  }
+  const wanted = Object.entries(action.facts).filter(([, fact]) => fact.source.kind === 'attested');
+  const told = new Set(
+    attested.flatMap(({ statement }) => {
+      const parsed = parseJson(statement);
+      const fact = parsed.ok ? (parsed.value as { fact?: unknown } | null)?.fact : undefined;
+      return typeof fact === 'string' ? [fact] : [];
+    }),
+  );
+  const missing = wanted.find(([name]) => !told.has(name));
+  if (missing === undefined) return ok(attested);
+  const [name, { source }] = missing;
+  const by = source.kind === 'attested' ? source.by : '';
+  return refuse(
+    'fact-unattested',
+    'F5',
+    `fact \`${name}\` of \`${action.name}\` must be attested by \`${by}\``,
+    { fact: name, by },
+    `let somebody of ${by} run \`countersign attest ${action.name} --nonce ${nonce} --fact ${name}=… --out ${name}.json\`, then ask with \`--nonce ${nonce} --attest ${name}.json\``,
+  );
+};
+
+/** Reads a signed statement from a file: an envelope as JSON. */
+export const readEnvelopeFile = (path: string): Result<Envelope> => {
+  try {
+    const parsed = parseJson(readFileSync(path));
+    return parsed.ok ? envelope(parsed.value, path) : parsed;
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code;
+    if (why === undefined) throw error;
+    return refuse(
+      'shape-mismatch',
+      'K5',
+      `\`${path}\` cannot be read (${why})`,
+      {},
+      'name a file that `countersign attest` wrote',
+    );
+  }
+};
+
+export { factLines };

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import { connect, readTokenFile, type Client } from '../client/connect.ts';
+import { homeFolder } from '../client/home-file.ts';
+import { openSigner, type Signer } from '../client/signer.ts';
+import type { ClientOptions } from './options.ts';
+import { orFail, usage } from './output.ts';
+
+/** Opens the signer that `--key` names; for verbs that sign, a missing key is a usage error. */
+export const openKey = async (
+  spec: string | undefined,
+  { input }: Pick<ClientOptions, 'input'>,
+  option = '--key',
+): Promise<Signer> => {
+  if (spec === undefined)
+    return usage(`${option} is missing`, `name a private key file, or \`agent\`: ${option} ~/.ssh/id_ed25519`);
+  const asking = input && process.stdin.isTTY;
+  return orFail(await openSigner(spec, { env: process.env, input: asking }));
+};
+
+/** Meets the server that the shared options name, and fails with what stands against it. */
+export const openClient = async (options: ClientOptions, given?: { readonly signs: boolean }): Promise<Client> => {
+  if (options.server === undefined)
+    return usage(
+      '--server is missing',
+      'name the server: --server https://gate.example.org, or set COUNTERSIGN_SERVER',
+    );
+  const signer = given?.signs === true || options.key !== undefined ? await openKey(options.key, options) : undefined;
+  const token = options.tokenFile === undefined ? undefined : orFail(readTokenFile(options.tokenFile));
+  if (options.as !== undefined && !/^(person:p_[a-z0-9_]{4,40}|machine:[a-z][a-z0-9-]{0,62})$/.test(options.as))
+    return usage(`--as \`${options.as}\` is no principal`, 'write person:<id> or machine:<name>');
+  return orFail(
+    await connect({
+      server: options.server,
+      pin: options.pin,
+      signer,
+      as: options.as,
+      token,
+      home: homeFolder(process.env),
+      allowTrial: options.allowTrial,
+    }),
+  );
+};

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
+import type { Client } from '../client/connect.ts';
+import { showRequest, submitRequest } from '../client/requests.ts';
+import { freshNonce } from '../client/statements.ts';
+import { askOptions, factLines, prepareAsk, type AskOptions } from './ask-options.ts';
+import { examples } from './help.ts';
+import { openClient } from './open-client.ts';
+import { clientOptions, type ClientOptions } from './options.ts';
+import { orFail, print, printJson, say, usage } from './output.ts';
+import { couldApprove, explanationLines, gradeLine, sentence } from './request-words.ts';
+import { rulesInForce } from './rules-in-force.ts';
+import type { Verb } from './verb.ts';
+
+type RequestOptions = ClientOptions & AskOptions & { readonly content?: string; readonly prepare?: boolean };
+
+const request = async (action: string, options: RequestOptions): Promise<void> => {
+  const client = await openClient(options, { signs: options.prepare !== true });
+  if (options.prepare === true) return prepare(client, action, options.json);
+  const content = options.content === undefined ? undefined : readContent(options.content);
+  const { ask } = await prepareAsk(client, action, options, content === undefined ? {} : { content });
+  const asked = orFail(await submitRequest(client, ask));
+  await tellAsked(client, asked.request, options.json, ask);
+};
+
+const readContent = (path: string): Uint8Array => {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    return usage(`--content \`${path}\` cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`);
+  }
+};
+
+// Attested facts are signed for a request's nonce, so that they serve for no other request.
+const prepare = async (client: Client, name: string, json: boolean): Promise<void> => {
+  const action = orFail(orFail(await rulesInForce(client)).action(name));
+  const nonce = freshNonce();
+  const attested = Object.entries(action.facts).filter(([, fact]) => fact.source.kind === 'attested');
+  if (json) return printJson({ action: name, nonce, facts: action.facts });
+  print(nonce);
+  say(`\`${name}\` wants to know:`);
+  for (const line of factLines(action)) say(`  ${line}`);
+  for (const [fact, { source }] of attested)
+    say(
+      `Let ${source.kind === 'attested' ? source.by : ''} run: countersign attest ${name} --nonce ${nonce} --fact ${fact}=… --out ${fact}.json`,
+    );
+  say(`Then ask: countersign request ${name} --nonce ${nonce} --attest FILE …`);
+};
+
+/** Shows what was asked, after it was derived again here and compared with what was meant. */
+export const tellAsked = async (
+  client: Client,
+  id: string,
+  json: boolean,
+  ask: Parameters<typeof submitRequest>[1],
+): Promise<void> => {
+  const { checkAsked } = await import('./verified-case.ts');
+  const view = orFail(await showRequest(client, id));
+  await checkAsked(client, view, ask);
+  if (json) {
+    printJson({
+      request: view.request,
+      revision: view.revision,
+      change: view.change,
+      action: view.action,
+      target: view.target,
+      tier: view.tier,
+      status: view.status,
+      enforced: view.enforced,
+      emergency: view.emergency,
+      could_approve: couldApprove(view),
+      answer_by: view.answer_by,
+      audience: ask.audience,
+      executor: ask.executor,
+    });
+    return;
+  }
+  print(view.request);
+  say(sentence(view));
+  say(`Tier ${view.tier}. Enforced ${gradeLine(view.enforced)}`);
+  for (const line of explanationLines(view.explanation)) say(`  ${line}`);
+  const able = couldApprove(view);
+  say(
+    able.length === 0 ? 'Nobody could approve it now.' : `Could approve: ${able.join(', ')}, until ${view.answer_by}.`,
+  );
+  say(`They run: countersign approve ${view.request}`);
+  say(`Follow it: countersign watch ${view.request}`);
+};
+
+export const verb: Verb = (program) => {
+  const command = askOptions(
+    clientOptions(
+      program
+        .command('request')
+        .description('Ask for an action. You sign what you ask; others, who had no part in it, decide.')
+        .argument('<action>', 'what policy calls it, such as deploy.production'),
+    ),
+  )
+    .option('--content <file>', 'a document to attach: what will be carried out or applied as a whole')
+    .option('--prepare', 'only draw the nonce that attested facts are signed for, and say what is needed')
+    .action(request);
+  examples(
+    command,
+    '$ countersign request deploy.production --fact service=shop --fact artifact=@dist/shop.tgz --reason "Fixes the checkout"',
+    '# facts that somebody else vouches for',
+    '$ countersign request deploy.production --prepare',
+    '$ countersign request deploy.production --nonce 0123456789abcdef --attest tested.json --fact … --reason …',
+  );
+};

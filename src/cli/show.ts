@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { RequestView } from '../contract/api.ts';
+import { showRequest } from '../client/requests.ts';
+import { visibleText } from '../client/visible-text.ts';
+import { digestOf } from '../crypto/digest.ts';
+import { fingerprintWords } from '../crypto/words.ts';
+import { parseCanonical } from '../kernel/canonical-json.ts';
+import { isObject } from '../kernel/shape.ts';
+import { examples } from './help.ts';
+import { openClient } from './open-client.ts';
+import { clientOptions, type ClientOptions } from './options.ts';
+import { orFail, print, printJson, say, styledOut, warn } from './output.ts';
+import { explanationLines, gradeLine, levelWord, raisedWord, sentence, standing } from './request-words.ts';
+import type { Verb } from './verb.ts';
+
+type ShowOptions = ClientOptions & { readonly verify?: boolean };
+
+const show = async (id: string, options: ShowOptions): Promise<void> => {
+  const client = await openClient(options);
+  const view = orFail(await showRequest(client, id));
+  const verified = options.verify === true ? await verifiedCase(client, id, view) : undefined;
+  if (options.json) return printJson(verified === undefined ? view : { ...view, verified: true });
+  for (const line of describe(view)) print(line);
+  if (verified !== undefined) {
+    print('');
+    print('Verified here, from your own pin: governance, the request, its votes and the change digest.');
+  } else say('As the server says it. `--verify` derives it again here, and `countersign approve` always does.');
+};
+
+// Loaded only on demand: it brings the whole pure core with it.
+const verifiedCase = async (client: Awaited<ReturnType<typeof openClient>>, id: string, view: RequestView) => {
+  const { openVerified } = await import('./verified-case.ts');
+  return openVerified(client, id, view);
+};
+
+const factLines = (changeText: string): readonly string[] => {
+  const parsed = parseCanonical(changeText);
+  const facts = parsed.ok && isObject(parsed.value) ? parsed.value['facts'] : undefined;
+  if (!isObject(facts)) return ['  (the change document cannot be read)'];
+  return Object.entries(facts).map(([name, fact]) => {
+    const { value, source, vouched, by } = isObject(fact) ? fact : {};
+    const who =
+      vouched === 'requester'
+        ? 'the requester says so; it can lower nothing'
+        : vouched === 'attested'
+          ? `attested by ${visibleText(String(by))}`
+          : `as the server's adapter ${visibleText(String(source))} says`;
+    return `  ${visibleText(name)} = ${visibleText(JSON.stringify(value))}   (${who})`;
+  });
+};
+
+const describe = (view: RequestView): readonly string[] => {
+  if (digestOf(view.change_text) !== view.change)
+    warn('the change document that the server shows does not have the digest it names; sign nothing of it');
+  const lines = [
+    styledOut('bold', sentence(view)),
+    `${standing(view)}.`,
+    '',
+    `request   ${view.request}`,
+    `change    ${view.change}`,
+    `words     ${fingerprintWords(view.change).join(' ')}`,
+    `asked     ${view.requested_at}; answer by ${view.answer_by}; valid until ${view.not_after}`,
+    `reason    ${view.reason === null ? '(none kept)' : `${visibleText(view.reason)}   (the requester's words)`}`,
+    ...(view.runbook === null ? [] : [`runbook   ${visibleText(view.runbook)}`]),
+    `enforced  ${gradeLine(view.enforced)}`,
+    '',
+    'Facts:',
+    ...factLines(view.change_text),
+    '',
+    'Gate:',
+    ...explanationLines(view.explanation).map((line) => `  ${line}`),
+    ...raisedLines(view.change_text),
+  ];
+  if (view.votes.length > 0) lines.push('', 'Votes:');
+  for (const vote of view.votes)
+    lines.push(
+      `  ${vote.decision} by ${visibleText(vote.person)}, revision ${vote.revision}, with ${levelWord(vote.level)} (entry ${vote.index})`,
+    );
+  if (view.locked_until !== null) lines.push('', `Time lock until ${view.locked_until}.`);
+  if (view.permit !== null)
+    lines.push(
+      '',
+      `Permit ${view.permit.permit}, ${view.permit.persons} persons, issued ${view.permit.issued_at}, expires ${view.permit.expires_at}.`,
+    );
+  if (view.outcome !== null) lines.push(`Outcome: ${visibleText(view.outcome)}.`);
+  if (view.debt !== null)
+    lines.push(
+      `Review owed by ${visibleText(view.debt.reviewers)} until ${view.debt.due_at}${view.debt.overdue ? ', OVERDUE' : ''}.`,
+    );
+  if (view.can_decide !== null)
+    lines.push(
+      '',
+      view.can_decide.may
+        ? `You may vote: countersign approve ${view.request}`
+        : `You may not vote: ${visibleText(view.can_decide.why)}.`,
+    );
+  return lines;
+};
+
+const raisedLines = (changeText: string): readonly string[] => {
+  const parsed = parseCanonical(changeText);
+  const gate = parsed.ok && isObject(parsed.value) ? parsed.value['gate'] : undefined;
+  const raised = isObject(gate) && Array.isArray(gate['raised']) ? gate['raised'] : [];
+  return raised.map((code) => `  Raised: ${raisedWord(String(code))}`);
+};
+
+export const verb: Verb = (program) => {
+  examples(
+    clientOptions(
+      program
+        .command('show')
+        .description('Show one request: what is asked, why it stands where it stands, and what is missing.')
+        .argument('<id>', 'request id'),
+    )
+      .option('--verify', 'derive it again on this machine, from your own pin')
+      .action(show),
+    '$ countersign show req_0123456789abcdefghjkmnpqrs',
+    '$ countersign show req_0123456789abcdefghjkmnpqrs --json',
+  );
+};
