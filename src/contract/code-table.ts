@@ -197,6 +197,17 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'history-forked': [409, 7],
   'history-shortened': [409, 7],
   'receipt-invalid': [502, 7],
+  'file-malformed': [422, 7],
+  'pin-mismatch': [409, 7],
+  'format-not-final': [409, 7],
+  'replay-differs': [422, 7],
+  'persons-too-few': [403, 7],
+  'governance-stale': [409, 7],
+  'permit-not-yet-valid': [409, 3],
+  'challenge-unknown': [409, 3],
+  'challenges-exhausted': [503, 6],
+  'consumption-not-shown': [422, 7],
+  'point-mismatch': [409, 1],
 };
 
 export const httpStatusOf = (code: RefusalCode): number => table[code][0];

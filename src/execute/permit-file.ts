@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Result } from '../kernel/refusal.ts';
-import { listOf, literal, matching, recordOf, shape, text, type Checked } from '../kernel/shape.ts';
+import { integer, listOf, literal, matching, recordOf, shape, text, type Checked } from '../kernel/shape.ts';
+import { hash } from '../kernel/statements.ts';
 
 const entryText = text(61440);
 /** A `c2sp.org/tlog-proof@v1` text: index, inclusion path, and the signed checkpoint it leads to. */
 const proofText = text(16384);
-const blobs = recordOf(/^sha256:[0-9a-f]{64}$/, matching(/^[A-Za-z0-9+/=]*$/, 'base64'), 256);
+/** More entries than governance of a long-lived ledger has; a file beyond it is not read. */
+export const maxFileEntries = 8192;
+/** Documents that entries name: digest to base64. */
+export const fileBlobs = recordOf(/^sha256:[0-9a-f]{64}$/, matching(/^[A-Za-z0-9+/=]*$/, 'base64'), maxFileEntries);
+export const fileEntries = listOf(entryText, maxFileEntries);
+export const proofHashes = listOf(hash, 64);
 
 /**
- * The permit as it travels (FORMATS §6): the entry that issued it with its proof, and every entry and blob it rests
- * on. Only the first is proven by the tree; the others are bound to it by their leaf hashes.
+ * The permit as it travels (FORMATS §6.1): the entry that issued it with its proof, and every entry and blob it rests
+ * on. Only the first is proven by the tree; the others are bound to it by what is signed in them.
  */
 export const permitFile = shape({
   type: literal('countersign.dev/permit-file/v0'),
   entry: entryText,
   proof: proofText,
-  /** Genesis, the governance entries with what those rest on, the request's submission and revisions, the counted votes. */
-  entries: listOf(entryText, 4096),
-  blobs,
+  /** Genesis, all of governance, and all that tells of the request before its permit, ascending by index. */
+  entries: fileEntries,
+  /** For the checkpoints that votes name as seen: consistency with the checkpoint of `proof`. */
+  seen: listOf(shape({ size: integer(1), hashes: proofHashes }), 64),
+  blobs: fileBlobs,
 });
 export type PermitFile = Checked<typeof permitFile>;
 
@@ -30,7 +38,9 @@ export type ProvenEntry = Checked<typeof provenEntry>;
 export const evidenceBundle = shape({
   type: literal('countersign.dev/evidence/v0'),
   permit: permitFile,
-  later: listOf(provenEntry, 64),
+  later: listOf(provenEntry, maxFileEntries),
+  /** Documents that later entries name. */
+  blobs: fileBlobs,
 });
 export type EvidenceBundle = Checked<typeof evidenceBundle>;
 

@@ -201,5 +201,17 @@ export const refusalCodes = [
   'history-forked',
   'history-shortened',
   'receipt-invalid',
+  // offline verifier and enforcement points
+  'file-malformed',
+  'pin-mismatch',
+  'format-not-final',
+  'replay-differs',
+  'persons-too-few',
+  'governance-stale',
+  'permit-not-yet-valid',
+  'challenge-unknown',
+  'challenges-exhausted',
+  'consumption-not-shown',
+  'point-mismatch',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];

@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+// The offline verifier as a command of its own: no server, no network, no package.
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { instantFromMs } from '../kernel/instant.ts';
+import { maxFileBytes } from '../execute/permit-file.ts';
+import { formatVerdict } from './report.ts';
+import { verifyFile } from './verify.ts';
+
+const usage = `countersign-verify FILE --pin sha256:…  checks a permit or an evidence bundle, offline
+
+  --pin DIGEST       the ledger's genesis, as its founders gave it to you (or COUNTERSIGN_PIN)
+  --min-persons N    least number of distinct persons who approved; default 1, 2 for tier critical
+  --audience NAME    the enforcement point it has to be for
+  --action NAME      the action it has to be for
+  --target TARGET    the target it has to be for
+  --unexpired        also asks that it has not expired, by this machine's clock
+  --allow-trial      takes files of trial ledgers
+  --accept-v0        takes formats of version v0 outside trials
+  --json             prints the verdict as JSON
+  --help             prints this
+
+Exit codes: 0 it holds, 7 it does not, 2 this command was used wrongly.
+`;
+
+const wrong = (message: string): never => {
+  process.stderr.write(`error: ${message}\n  help: countersign-verify --help\n`);
+  process.exit(2);
+};
+
+const readOptions = () => {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        pin: { type: 'string' },
+        'min-persons': { type: 'string' },
+        audience: { type: 'string' },
+        action: { type: 'string' },
+        target: { type: 'string' },
+        unexpired: { type: 'boolean' },
+        'allow-trial': { type: 'boolean' },
+        'accept-v0': { type: 'boolean' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    return wrong(error instanceof Error ? error.message : String(error));
+  }
+};
+
+const readInput = (file: string): Uint8Array => {
+  try {
+    const bytes = readFileSync(file === '-' ? 0 : file);
+    return bytes.length > maxFileBytes ? wrong(`\`${file}\` is larger than ${maxFileBytes} bytes`) : bytes;
+  } catch (error) {
+    return wrong(`\`${file}\` cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+};
+
+const { values, positionals } = readOptions();
+if (values.help === true) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
+const [file, ...more] = positionals;
+const pin = values.pin ?? process.env['COUNTERSIGN_PIN'];
+if (file === undefined || more.length > 0) wrong('give one file, or `-` for standard input');
+if (pin === undefined) wrong('give the pin with `--pin sha256:…`; without it a file proves nothing');
+if (!/^sha256:[0-9a-f]{64}$/.test(pin ?? '')) wrong(`\`${pin}\` is no pin: \`sha256:\` and 64 lowercase hex digits`);
+const floor = values['min-persons'];
+if (floor !== undefined && !/^\d{1,3}$/.test(floor)) wrong(`\`${floor}\` is no number of persons`);
+
+const verdict = verifyFile(readInput(file ?? ''), {
+  pin: pin ?? '',
+  allowTrial: values['allow-trial'],
+  acceptV0: values['accept-v0'],
+  minPersons: floor === undefined ? undefined : Number(floor),
+  now: values.unexpired === true ? instantFromMs(Date.now()) : undefined,
+  expect: { audience: values.audience, action: values.action, target: values.target },
+});
+process.stdout.write(values.json === true ? `${JSON.stringify(verdict)}\n` : formatVerdict(verdict));
+process.exitCode = verdict.result === 'PASS' ? 0 : 7;
