@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Option, type Command } from 'commander';
 import { connect, readTokenFile, type Client } from '../client/connect.ts';
 import { homeFolder } from '../client/home-file.ts';
 import { openSigner, type Signer } from '../client/signer.ts';
-import type { ClientOptions } from './options.ts';
+import { clientOptions, type ClientOptions } from './options.ts';
 import { orFail, usage } from './output.ts';
 
 /** Opens the signer that `--key` names; for verbs that sign, a missing key is a usage error. */
@@ -17,8 +18,18 @@ export const openKey = async (
   return orFail(await openSigner(spec, { env: process.env, input: asking }));
 };
 
+/** Shared options of the verbs that derive something again on this machine. */
+export type VerifyingOptions = ClientOptions & { readonly acceptV0?: boolean };
+
+export const verifyingOptions = (command: Command): Command =>
+  clientOptions(command).addOption(
+    new Option('--accept-v0', 'accept formats that are still v0, on a ledger that is no trial').env(
+      'COUNTERSIGN_ACCEPT_V0',
+    ),
+  );
+
 /** Meets the server that the shared options name, and fails with what stands against it. */
-export const openClient = async (options: ClientOptions, given?: { readonly signs: boolean }): Promise<Client> => {
+export const openClient = async (options: VerifyingOptions, given?: { readonly signs: boolean }): Promise<Client> => {
   if (options.server === undefined)
     return usage(
       '--server is missing',
@@ -37,6 +48,7 @@ export const openClient = async (options: ClientOptions, given?: { readonly sign
       token,
       home: homeFolder(process.env),
       allowTrial: options.allowTrial,
+      acceptV0: options.acceptV0 === true,
     }),
   );
 };

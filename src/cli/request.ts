@@ -5,14 +5,13 @@ import { showRequest, submitRequest } from '../client/requests.ts';
 import { freshNonce } from '../client/statements.ts';
 import { askOptions, factLines, prepareAsk, type AskOptions } from './ask-options.ts';
 import { examples } from './help.ts';
-import { openClient } from './open-client.ts';
-import { clientOptions, type ClientOptions } from './options.ts';
+import { openClient, verifyingOptions, type VerifyingOptions } from './open-client.ts';
 import { orFail, print, printJson, say, usage } from './output.ts';
 import { couldApprove, explanationLines, gradeLine, sentence } from './request-words.ts';
 import { rulesInForce } from './rules-in-force.ts';
 import type { Verb } from './verb.ts';
 
-type RequestOptions = ClientOptions & AskOptions & { readonly content?: string; readonly prepare?: boolean };
+type RequestOptions = VerifyingOptions & AskOptions & { readonly content?: string; readonly prepare?: boolean };
 
 const request = async (action: string, options: RequestOptions): Promise<void> => {
   const client = await openClient(options, { signs: options.prepare !== true });
@@ -54,9 +53,12 @@ export const tellAsked = async (
   json: boolean,
   ask: Parameters<typeof submitRequest>[1],
 ): Promise<void> => {
-  const { checkAsked } = await import('./verified-case.ts');
+  // Loaded only now: it brings the whole pure core with it.
+  const { compareWithAsk, compareWithView, openVerifiedCase } = await import('../client/verified-case.ts');
+  const opened = orFail(await openVerifiedCase(client, id));
   const view = orFail(await showRequest(client, id));
-  await checkAsked(client, view, ask);
+  orFail(compareWithView(opened, view));
+  orFail(compareWithAsk(opened, ask));
   if (json) {
     printJson({
       request: view.request,
@@ -89,7 +91,7 @@ export const tellAsked = async (
 
 export const verb: Verb = (program) => {
   const command = askOptions(
-    clientOptions(
+    verifyingOptions(
       program
         .command('request')
         .description('Ask for an action. You sign what you ask; others, who had no part in it, decide.')

@@ -7,13 +7,12 @@ import { fingerprintWords } from '../crypto/words.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import { isObject } from '../kernel/shape.ts';
 import { examples } from './help.ts';
-import { openClient } from './open-client.ts';
-import { clientOptions, type ClientOptions } from './options.ts';
+import { openClient, verifyingOptions, type VerifyingOptions } from './open-client.ts';
 import { orFail, print, printJson, say, styledOut, warn } from './output.ts';
 import { explanationLines, gradeLine, levelWord, raisedWord, sentence, standing } from './request-words.ts';
 import type { Verb } from './verb.ts';
 
-type ShowOptions = ClientOptions & { readonly verify?: boolean };
+type ShowOptions = VerifyingOptions & { readonly verify?: boolean };
 
 const show = async (id: string, options: ShowOptions): Promise<void> => {
   const client = await openClient(options);
@@ -29,8 +28,10 @@ const show = async (id: string, options: ShowOptions): Promise<void> => {
 
 // Loaded only on demand: it brings the whole pure core with it.
 const verifiedCase = async (client: Awaited<ReturnType<typeof openClient>>, id: string, view: RequestView) => {
-  const { openVerified } = await import('./verified-case.ts');
-  return openVerified(client, id, view);
+  const { compareWithView, openVerifiedCase } = await import('../client/verified-case.ts');
+  const opened = orFail(await openVerifiedCase(client, id));
+  orFail(compareWithView(opened, view));
+  return opened;
 };
 
 const factLines = (changeText: string): readonly string[] => {
@@ -106,7 +107,7 @@ const raisedLines = (changeText: string): readonly string[] => {
 
 export const verb: Verb = (program) => {
   examples(
-    clientOptions(
+    verifyingOptions(
       program
         .command('show')
         .description('Show one request: what is asked, why it stands where it stands, and what is missing.')

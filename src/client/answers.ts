@@ -124,6 +124,7 @@ export const requestViewAnswer: Check<RequestView> = loose({
   locked_until: nullable(plain),
   permit: nullable(loose({ permit: permitId, issued_at: plain, expires_at: plain, persons: integer(0) })),
   outcome: nullable(plain),
+  ended_by: nullable(plain),
   debt: nullable(loose({ reviewers: plain, due_at: plain, overdue: boolean })),
   entries: list(integer(0)),
 });

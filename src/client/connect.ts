@@ -27,6 +27,8 @@ export type ConnectOptions = {
   /** Folder of what this machine remembers. */
   readonly home: string;
   readonly allowTrial?: boolean | undefined;
+  /** Takes formats of version v0 outside trial ledgers. */
+  readonly acceptV0?: boolean | undefined;
 };
 
 /** A server that showed the ledger behind the pin, with no contradiction to what was seen of it before. */
@@ -35,6 +37,7 @@ export type Client = {
   readonly anchor: LedgerAnchor;
   readonly home: string;
   readonly allowTrial: boolean;
+  readonly acceptV0: boolean;
   readonly signer: Signer | undefined;
   /** As the server says it; what counts in it was checked. */
   readonly info: Omit<LedgerInfo, 'quarantine'>;
@@ -44,10 +47,12 @@ export type Client = {
   readonly accept: (note: string) => Promise<Result<SeenCheckpoint>>;
   readonly get: (path: string) => Promise<Result<JsonValue>>;
   readonly getText: (path: string) => Promise<Result<string>>;
-  /** POST; with an idempotency key it is sent again after a passing failure. Without a session it signs in first only when asked to. */
+  /** POST, sent again after a passing failure: the key makes that safe. `asReader` sends the session along. */
   readonly post: (path: string, body: JsonObject, options: PostOptions) => Promise<Result<JsonValue>>;
   /** Who signs here. */
   readonly principal: () => Promise<Result<string>>;
+  /** Opens a new session with the key; gives its token. */
+  readonly signIn: () => Promise<Result<string>>;
 };
 export type PostOptions = { readonly idempotencyKey: string; readonly asReader?: boolean };
 
@@ -117,6 +122,7 @@ export const connect = async (options: ConnectOptions): Promise<Result<Client>> 
     anchor: anchor.value,
     home: options.home,
     allowTrial: options.allowTrial === true,
+    acceptV0: options.acceptV0 === true,
     signer: options.signer,
     info: info.value,
     seen: () => seen,
@@ -180,7 +186,7 @@ const choosePin = (store: TrustStore, server: string, given: string | undefined)
   );
 };
 
-type Reading = Pick<Client, 'get' | 'getText' | 'post' | 'principal'>;
+type Reading = Pick<Client, 'get' | 'getText' | 'post' | 'principal' | 'signIn'>;
 
 const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInfo, 'ledger' | 'tenant'>): Reading => {
   const sessions = openSessionStore(options.home);
@@ -202,6 +208,7 @@ const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInf
         ? reading((token) => callJson({ server, method: 'POST', path, body, token, idempotencyKey }))
         : callJson({ server, method: 'POST', path, body, idempotencyKey }),
     principal: session.principal,
+    signIn: session.renew,
   };
 };
 

@@ -79,6 +79,15 @@ const attempt = async (setting: Setting, signer: Signer, by: string): Promise<Re
   const { server, info, sessions } = setting;
   const drawn = readAnswer(challengeAnswer, await callJson({ server, method: 'GET', path: '/v1/challenge' }));
   if (!drawn.ok) return drawn;
+  // Else somebody in the middle could have a challenge of another server signed, and read there (T7).
+  if (drawn.value.server !== server)
+    return refuse(
+      'ledger-elsewhere',
+      'W1',
+      `the server at \`${server}\` calls itself \`${drawn.value.server}\``,
+      { address: server, public_url: drawn.value.server },
+      'use the address that the server calls its own (`--server`), or mend its `public-url`',
+    );
   const envelope = await signStatement(signer, {
     type: 'countersign.dev/login/v0',
     ledger: info.ledger,

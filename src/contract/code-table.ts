@@ -208,6 +208,10 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'challenges-exhausted': [503, 6],
   'consumption-not-shown': [422, 7],
   'point-mismatch': [409, 1],
+  'change-not-shown': [422, 7],
+  'change-differs': [409, 7],
+  'digest-not-named': [400, 2],
+  'vote-not-confirmed': [409, 3],
 };
 
 export const httpStatusOf = (code: RefusalCode): number => table[code][0];

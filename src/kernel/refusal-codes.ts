@@ -201,6 +201,10 @@ export const refusalCodes = [
   'history-forked',
   'history-shortened',
   'receipt-invalid',
+  'change-not-shown',
+  'change-differs',
+  'digest-not-named',
+  'vote-not-confirmed',
   // offline verifier and enforcement points
   'file-malformed',
   'pin-mismatch',
