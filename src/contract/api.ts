@@ -149,6 +149,8 @@ export const requestView = requestSummary.extend({
   locked_until: instant.nullable(),
   permit: z.object({ permit: permitId, issued_at: instant, expires_at: instant, persons: z.int() }).nullable(),
   outcome: z.string().nullable(),
+  /** Who or what ended it: a principal, a code, an outcome; null while it is open. */
+  ended_by: z.string().nullable(),
   /** Review still owed. */
   debt: z.object({ reviewers: z.string(), due_at: instant, overdue: z.boolean() }).nullable(),
   /** Ledger indexes of the entries that tell of it. */
@@ -164,17 +166,19 @@ export const statementAnswer = z.object({
 });
 
 /**
- * Everything a voter needs to see for themself, without trusting this server: governance from genesis on, the request
- * as it was signed, the votes, and proofs. `verify/open-case.ts` reads it.
+ * Everything a voter needs to see for themself, without trusting this server (FORMATS §6.3): governance from genesis
+ * on, the request as it was signed, the votes, each proven under one checkpoint. `verify/open-case.ts` reads it, and
+ * `formatCaseFile` writes it.
  */
 export const caseFile = z.object({
   type: z.literal('countersign.dev/case/v0'),
-  /** Newest entry of the request, its proof, and the texts of all entries it and governance rest on, ascending. */
-  entry: z.string(),
-  proof: z.string(),
+  request: requestId,
+  /** Signed checkpoint note that all proofs lead to. */
+  checkpoint: z.string(),
+  /** Texts of the entries that governance and the request consist of, ascending by index. */
   entries: z.array(z.string()),
-  /** Proofs of the genesis and of the newest governance entry under the same checkpoint. */
-  governance_proof: z.string(),
+  /** RFC 6962 inclusion of each entry, hex, in the same order. */
+  proofs: z.array(z.array(hash)),
   blobs: attachments,
 });
 export const entryAnswer = z.object({ index: z.int(), entry: z.string(), leaf_hash: hash, proof: z.string() });

@@ -2,8 +2,11 @@
 import type { z } from 'zod';
 import * as api from './api.ts';
 
-/** Who may call: anybody; whoever holds a token or session that may read; or whoever's key signed the envelope. */
-export type Access = 'public' | 'reader' | 'signed';
+/**
+ * Who may call: anybody; whoever holds a token or session that may read; whoever's key signed the envelope; or, for
+ * pages, a reader, while others are sent to sign in.
+ */
+export type Access = 'public' | 'reader' | 'signed' | 'page';
 export type Route = {
   readonly method: 'GET' | 'POST';
   /** Path with `{name}` parts, as OpenAPI writes it. */
@@ -12,6 +15,8 @@ export type Route = {
   readonly access: Access;
   readonly query?: readonly string[];
   readonly body?: z.ZodType;
+  /** The body is a form that a page of ours sent, instead of JSON. */
+  readonly form?: boolean;
   /** Undefined where the answer is not JSON; `text` says what it is then. */
   readonly answer?: z.ZodType;
   readonly text?: string;
@@ -33,13 +38,29 @@ const get = (
   answer,
   status: 200,
 });
-const getText = (path: string, summary: string, access: Access, text: string): Route => ({
+const getText = (
+  path: string,
+  summary: string,
+  access: Access,
+  text: string,
+  query: readonly string[] = [],
+): Route => ({
   method: 'GET',
   path,
   summary,
   access,
+  query,
   text,
   status: 200,
+});
+const postForm = (path: string, summary: string): Route => ({
+  method: 'POST',
+  path,
+  summary,
+  access: 'public',
+  form: true,
+  text: 'text/html',
+  status: 303,
 });
 const post = (
   path: string,
@@ -128,7 +149,11 @@ export const routes = {
   ),
   blob: getText('/v1/ledger/blobs/{digest}', 'A document that an entry names', 'reader', 'application/octet-stream'),
   checkpoint: getText('/ledger/checkpoint', 'The newest signed checkpoint', 'public', 'text/plain'),
-  page: getText('/requests/{id}', 'One request, to read and to sign', 'public', 'text/html'),
+  inbox: getText('/', 'Requests that wait, to read', 'page', 'text/html'),
+  page: getText('/requests/{id}', 'One request, to read and to sign', 'page', 'text/html'),
+  signInPage: getText('/sign-in', 'Where a browser shows its token or session', 'public', 'text/html', ['next']),
+  signIn: postForm('/sign-in', 'Start a session of a browser, as a cookie'),
+  signOut: postForm('/sign-out', 'End it'),
   openapi: getText('/openapi.json', 'This interface, in OpenAPI 3.1', 'public', 'application/json'),
   docs: getText('/docs', 'This interface, to read', 'public', 'text/html'),
   metrics: getText('/metrics', 'Figures for Prometheus', 'reader', 'text/plain'),

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+import type {
+  ConsistencyAnswer,
+  EntriesPage,
+  EntryAnswer,
+  LedgerInfo,
+  PolicyView,
+  RosterView,
+} from '../contract/api.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import { formatVerifierKey } from '../crypto/signed-note.ts';
+import { BrokenInvariant, refuse, type Refused } from '../kernel/refusal.ts';
+import { leafHash } from '../ledger/merkle.ts';
+import { formatCompiledPolicy, policyDigest } from '../policy/policy-shape.ts';
+import { tenant } from './ledger-folder.ts';
+import { json, problemReply, text, type Reply } from './reply.ts';
+import { numberIn } from './request-routes.ts';
+import { identityOf, type Call, type Handler, type ServerContext } from './server-context.ts';
+
+const entryUnknown = (message: string): Refused =>
+  refuse('entry-unknown', 'L3', message, {}, 'ask for an index below the size of the latest checkpoint');
+
+/** Which ledger this is and how far it has come: for anybody, since a pin and a checkpoint tell nothing of anybody. */
+export const ledgerInfo: Handler = (context) => {
+  const { sequencer, ledger } = context;
+  const state = sequencer.state();
+  const { ledger: pin, origin, trial } = identityOf(state);
+  const signed = sequencer.signedHead();
+  const { size, root } = signed ?? sequencer.head();
+  const info: LedgerInfo = {
+    ledger: pin,
+    tenant,
+    origin,
+    trial,
+    log_key: formatVerifierKey(ledger.signer),
+    size,
+    root,
+    checkpoint: signed?.note ?? '',
+    roster: { version: state.roster.version, root: state.roster.root },
+    policy: { version: state.policyVersion, digest: state.policy === null ? '' : policyDigest(state.policy) },
+    quarantine: quarantineOf(context),
+  };
+  return json(info, 200, { 'cache-control': 'no-store' });
+};
+
+const quarantineOf = ({ sequencer }: ServerContext): LedgerInfo['quarantine'] => {
+  const quarantine = sequencer.quarantine();
+  if (quarantine === undefined) return null;
+  const { index, what, still_works } = quarantine;
+  return { index, what, still_works: [...still_works] };
+};
+
+/** Sent in full once, then only told that it is still the same. */
+const tagged = (call: Call, tag: string, make: () => unknown): Reply => {
+  const etag = `"${tag}"`;
+  const headers = { etag, 'cache-control': 'private, no-cache' };
+  if (call.ifNoneMatch === etag) return { status: 304, type: 'application/json', body: '', headers };
+  return json(make(), 200, headers);
+};
+
+export const roster: Handler = ({ sequencer }, call) => {
+  const { version, root, records } = sequencer.state().roster;
+  return tagged(call, root, (): RosterView => ({ version, root, records: Object.fromEntries(records) }));
+};
+
+export const policy: Handler = ({ sequencer, names }, call) => {
+  const { policy: compiled, policyVersion } = sequencer.state();
+  if (compiled === null) throw new BrokenInvariant('a ledger without a policy is being served');
+  const digest = policyDigest(compiled);
+  const prose = names.prose();
+  const tag = sha256Hex(`${digest} ${policyVersion} ${JSON.stringify(prose)}`);
+  return tagged(
+    call,
+    tag,
+    (): PolicyView => ({
+      version: policyVersion,
+      digest,
+      commit: compiled.commit,
+      text: formatCompiledPolicy(compiled),
+      prose: { ...prose },
+    }),
+  );
+};
+
+const sizeOf = ({ sequencer }: ServerContext): number =>
+  sequencer.quarantine() === undefined ? (sequencer.signedHead()?.size ?? 0) : sequencer.head().size;
+
+export const entry: Handler = async (context, call) => {
+  const given = call.params['index'] ?? '';
+  const index = /^\d{1,15}$/.test(given) ? Number(given) : Number.NaN;
+  if (!(index < (context.sequencer.signedHead()?.size ?? 0)))
+    return problemReply(entryUnknown(`there is no signed entry \`${given.slice(0, 20)}\``).refusal);
+  const bytes = await context.papers.entry(index);
+  const proof = context.sequencer.receipt(index);
+  if (!proof.ok) return problemReply(proof.refusal);
+  const answer: EntryAnswer = {
+    index,
+    entry: bytes,
+    leaf_hash: leafHash(bytes),
+    proof: proof.value,
+  };
+  return json(answer);
+};
+
+const entriesMax = 500;
+
+export const entries: Handler = async (context, call) => {
+  const from = numberIn(call, 'from', 0, Number.MAX_SAFE_INTEGER);
+  if (!from.ok) return problemReply(from.refusal);
+  const limit = numberIn(call, 'limit', 100, entriesMax);
+  if (!limit.ok) return problemReply(limit.refusal);
+  const size = sizeOf(context);
+  const to = Math.min(size, from.value + Math.max(1, limit.value));
+  const stored = from.value < to ? await context.ledger.store.entries(tenant, from.value, to) : [];
+  const page: EntriesPage = {
+    from: from.value,
+    entries: stored.map(({ bytes }) => Buffer.from(bytes).toString('utf8')),
+    next: to < size && from.value < size ? to : null,
+  };
+  return json(page);
+};
+
+export const consistency: Handler = (context, call) => {
+  const { sequencer } = context;
+  const head = sequencer.signedHead();
+  const from = numberIn(call, 'from', 0, Number.MAX_SAFE_INTEGER);
+  if (!from.ok) return problemReply(from.refusal);
+  const to = numberIn(call, 'to', head?.size ?? 0, Number.MAX_SAFE_INTEGER);
+  if (!to.ok) return problemReply(to.refusal);
+  const hashes = sequencer.consistency(from.value, to.value);
+  if (!hashes.ok) return problemReply(hashes.refusal);
+  const answer: ConsistencyAnswer = {
+    from: from.value,
+    to: to.value,
+    hashes: [...hashes.value],
+    checkpoint: head?.note ?? '',
+  };
+  return json(answer, 200, { 'cache-control': 'no-store' });
+};
+
+export const blob: Handler = async ({ ledger }, call) => {
+  const digest = call.params['digest'] ?? '';
+  const bytes = /^sha256:[0-9a-f]{64}$/.test(digest) ? await ledger.store.blob(tenant, digest) : undefined;
+  if (bytes === undefined)
+    return problemReply(
+      refuse(
+        'entry-unknown',
+        'L7',
+        `there is no blob \`${digest.slice(0, 80)}\``,
+        {},
+        'ask for a digest that an entry names in `attachments`',
+      ).refusal,
+    );
+  return {
+    status: 200,
+    type: 'application/octet-stream',
+    body: bytes,
+    headers: { 'cache-control': 'private, max-age=86400, immutable', 'content-disposition': 'attachment' },
+  };
+};
+
+export const checkpoint: Handler = ({ sequencer }) => {
+  const head = sequencer.signedHead();
+  return head === undefined
+    ? problemReply(entryUnknown('no checkpoint is signed yet').refusal)
+    : { ...text(head.note), headers: { 'cache-control': 'no-cache' } };
+};

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { LedgerSequencer } from './ledger-folder.ts';
+
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** Figures for Prometheus: how many, how long, how it ended. Nothing in a label comes from a body or names a person. */
+export type Metrics = {
+  readonly request: (method: string, route: string, status: number, seconds: number) => void;
+  readonly command: (type: string, outcome: string, seconds: number) => void;
+  readonly text: () => Promise<string>;
+  readonly close: () => void;
+};
+
+export const startMetrics = (sequencer: LedgerSequencer): Metrics => {
+  const registers = [new Registry()];
+  const http = new Histogram({
+    name: 'countersign_http_request_seconds',
+    help: 'Time from the first byte of a request to its answer',
+    labelNames: ['method', 'route', 'status'],
+    buckets: secondsBuckets,
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'countersign_command_seconds',
+    help: 'Time from a command to its durable answer',
+    labelNames: ['command'],
+    buckets: secondsBuckets,
+    registers,
+  });
+  const commands = new Counter({
+    name: 'countersign_commands_total',
+    help: 'Commands by what came of them: accepted, or the code of the refusal',
+    labelNames: ['command', 'outcome'],
+    registers,
+  });
+  const batches = new Histogram({
+    name: 'countersign_batch_entries',
+    help: 'Entries that became durable together',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    registers,
+  });
+  stateGauges(sequencer, registers);
+  let size = sequencer.head().size;
+  const unsubscribe = sequencer.subscribe((head) => {
+    batches.observe(head.size - size);
+    size = head.size;
+  });
+  return {
+    request: (method, route, status, took) => http.observe({ method, route, status }, took),
+    command: (command, outcome, took) => {
+      commands.inc({ command, outcome });
+      seconds.observe({ command }, took);
+    },
+    text: async () => (registers[0] === undefined ? '' : registers[0].metrics()),
+    close: unsubscribe,
+  };
+};
+
+const stateGauges = (sequencer: LedgerSequencer, registers: Registry[]): void => {
+  const gauge = (name: string, help: string, value: () => number): Gauge =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
+  const requests = new Gauge({
+    name: 'countersign_requests',
+    help: 'Requests by status',
+    labelNames: ['status'],
+    registers,
+    collect() {
+      const counts = new Map<string, number>();
+      for (const { status } of sequencer.state().requests.values()) counts.set(status, (counts.get(status) ?? 0) + 1);
+      requests.reset();
+      for (const [status, count] of counts) requests.set({ status }, count);
+    },
+  });
+  gauge('countersign_ledger_entries', 'Entries in the ledger', () => sequencer.head().size);
+  gauge('countersign_ledger_quarantined', '1 when the ledger is damaged and takes no commands', () =>
+    sequencer.quarantine() === undefined ? 0 : 1,
+  );
+  gauge('countersign_review_debts', 'Reviews that are owed', () => sequencer.state().debts.size);
+  gauge(
+    'countersign_review_debts_overdue',
+    'Reviews that are owed and late',
+    () => [...sequencer.state().debts.values()].filter((debt) => debt.overdue).length,
+  );
+  gauge('countersign_process_resident_bytes', 'Memory of the process', () => process.memoryUsage.rss());
+  gauge('countersign_process_seconds', 'Time the process has run', () => process.uptime());
+};

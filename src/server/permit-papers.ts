@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+import { encodeBase64 } from '../kernel/base64.ts';
+import { BrokenInvariant, type Result } from '../kernel/refusal.ts';
+import { blobsNamed, entriesFor, type FileParts } from '../verify/collect.ts';
+import { tenant, type RunningLedger } from './ledger-folder.ts';
+import type { ServerContext } from './server-context.ts';
+
+const entriesKept = 4096;
+const blobBytesKept = 32 * 1024 * 1024;
+
+/** Texts of entries and documents, those asked for lately kept at hand: neither ever changes. */
+export class Papers {
+  readonly #ledger: RunningLedger;
+  readonly #entries = new Map<number, string>();
+  readonly #blobs = new Map<string, string>();
+  #blobBytes = 0;
+
+  constructor(ledger: RunningLedger) {
+    this.#ledger = ledger;
+  }
+
+  /** Keeps an entry that was just answered, for the permit that will soon be made of it. */
+  note(index: number, text: string): void {
+    if (this.#entries.size >= entriesKept) this.#entries.delete(this.#entries.keys().next().value ?? -1);
+    this.#entries.set(index, text);
+  }
+
+  async entry(index: number): Promise<string> {
+    const known = this.#entries.get(index);
+    if (known !== undefined) return known;
+    const [stored] = await this.#ledger.store.entries(tenant, index, index + 1);
+    if (stored === undefined) throw new BrokenInvariant(`entry ${index} is missing`);
+    const text = Buffer.from(stored.bytes).toString('utf8');
+    this.note(index, text);
+    return text;
+  }
+
+  /** Base64 of a document that an entry names. */
+  async blob(digest: string): Promise<string> {
+    const known = this.#blobs.get(digest);
+    if (known !== undefined) return known;
+    const bytes = await this.#ledger.store.blob(tenant, digest);
+    if (bytes === undefined) throw new BrokenInvariant(`document \`${digest}\` is missing`);
+    const base64 = encodeBase64(bytes);
+    for (const [oldest, text] of this.#blobs) {
+      if (this.#blobBytes + base64.length <= blobBytesKept) break;
+      this.#blobs.delete(oldest);
+      this.#blobBytes -= text.length;
+    }
+    this.#blobs.set(digest, base64);
+    this.#blobBytes += base64.length;
+    return base64;
+  }
+}
+
+/** A checkpoint and where one entry stands under it: what a permit was first sent with. */
+export type KeptProof = { readonly size: number; readonly note: string; readonly inclusion: readonly string[] };
+
+const valueOf = <T>(result: Result<T>): T => {
+  if (!result.ok) throw new BrokenInvariant(result.refusal.message);
+  return result.value;
+};
+
+/** Proof of an entry under the newest checkpoint. */
+export const proofNow = ({ sequencer }: ServerContext, index: number): KeptProof => {
+  const head = sequencer.signedHead();
+  if (head === undefined) throw new BrokenInvariant('no checkpoint is signed');
+  return { size: head.size, note: head.note, inclusion: valueOf(sequencer.prove(index)).proof };
+};
+
+/**
+ * Everything that a permit file, an evidence bundle or a case about this request is made of. All its proofs are under
+ * one checkpoint: the newest, or the one that was kept.
+ */
+export const partsFor = async (context: ServerContext, request: string, kept?: KeptProof): Promise<FileParts> => {
+  const { sequencer, papers } = context;
+  const entries = new Map<number, string>();
+  for (const index of entriesFor(sequencer.state(), request)) entries.set(index, await papers.entry(index));
+  const blobs = new Map<string, string>();
+  for (const digest of blobsNamed(entries.values())) blobs.set(digest, await papers.blob(digest));
+  // From here on nothing is awaited, so that the head stays the same for all proofs.
+  const head = kept ?? sequencer.signedHead();
+  if (head === undefined) throw new BrokenInvariant('no checkpoint is signed');
+  return {
+    request,
+    entries,
+    blobs,
+    checkpoint: head.note,
+    inclusion: (index) => kept?.inclusion ?? valueOf(sequencer.prove(index)).proof,
+    consistency: (from) => valueOf(sequencer.consistency(from, head.size)),
+  };
+};

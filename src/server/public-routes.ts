@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import { semantics } from '../lifecycle/lifecycle.ts';
+import { docsPage, openApiDocument } from './openapi.ts';
+import { json, text } from './reply.ts';
+import type { Handler } from './server-context.ts';
+
+let described: { readonly version: string; readonly body: string } | undefined;
+
+export const openapi: Handler = ({ version }) => {
+  if (described?.version !== version) described = { version, body: JSON.stringify(openApiDocument(version)) };
+  return { status: 200, type: 'application/json', body: described.body };
+};
+
+export const docs: Handler = ({ version }) => text(docsPage(version), 'text/html; charset=utf-8');
+
+export const metrics: Handler = async (context) =>
+  text(await context.metrics.text(), 'text/plain; version=0.0.4; charset=utf-8');
+
+export const live: Handler = () => text('alive\n');
+
+/** Not ready while the ledger takes no commands; a load balancer then sends nothing here. */
+export const ready: Handler = ({ sequencer, stopping }) => {
+  if (stopping()) return text('stopping\n', undefined, 503);
+  return sequencer.quarantine() === undefined ? text('ready\n') : text('quarantined\n', undefined, 503);
+};
+
+export const version: Handler = (context) => json({ name: 'countersign', version: context.version, semantics });

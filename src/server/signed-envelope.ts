@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { EnvelopeBody } from '../contract/api.ts';
+import { dearmorSignature } from '../crypto/sshsig.ts';
+import { encodeBase64 } from '../kernel/base64.ts';
+import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import type { Check } from '../kernel/shape.ts';
+import type { Envelope } from '../kernel/statements.ts';
+import { authenticate, type Signed } from '../roster/authenticate.ts';
+import { identityOf, type ServerContext } from './server-context.ts';
+
+/** The envelope as the ledger keeps it: an armored signature becomes its raw base64; the statement is never touched. */
+export const normaliseEnvelope = ({ statement, signature }: EnvelopeBody): Result<Envelope> => {
+  if (!signature.trimStart().startsWith('-----BEGIN')) return ok({ statement, signature });
+  const raw = dearmorSignature(signature);
+  return raw.ok ? ok({ statement, signature: encodeBase64(raw.value) }) : raw;
+};
+
+type Speaker = { readonly type: string; readonly ledger: string; readonly tenant: string; readonly by: string };
+
+/**
+ * Finds out who signed before anything of it may wait (SPEC H2): strangers can't fill the queue. What it finds out is
+ * used for nothing else; `decide` looks at the signature again.
+ */
+export const readEnvelope = <S extends Speaker>(
+  context: ServerContext,
+  given: EnvelopeBody,
+  check: Check<S>,
+): Result<{ readonly envelope: Envelope; readonly signed: Signed<S> }> => {
+  const envelope = normaliseEnvelope(given);
+  if (!envelope.ok) return envelope;
+  const state = context.sequencer.state();
+  const { ledger, tenant } = identityOf(state);
+  const signed = authenticate(state.roster, { ledger, tenant }, envelope.value, check);
+  return signed.ok ? ok({ envelope: envelope.value, signed: signed.value }) : signed;
+};
+
+export const mismatch = (what: string, signedFor: string, address: string) =>
+  refuse(
+    'address-mismatch',
+    'H2',
+    `the statement was signed for ${what} \`${signedFor}\`, the address says \`${address.slice(0, 80)}\``,
+    { signed_for: signedFor },
+    'send it to the address it was signed for',
+  );
