@@ -21,7 +21,7 @@ const fields = (record: JsonObject, ...left: readonly string[]): string =>
     .map(([field, value]) => `${field} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(', ');
 
-const rosterLines = (records: Genesis['roster']['records'], people: People): string[] => {
+export const rosterLines = (records: Genesis['roster']['records'], people: People): string[] => {
   const lines: string[] = [];
   for (const [key, record] of [...records].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const kind = key.slice(0, key.indexOf('/'));

@@ -27,10 +27,7 @@ const options = {
       'COUNTERSIGN_AS',
     ),
   tokenFile: () => new Option('--token-file <file>', 'file with a token for reading').env('COUNTERSIGN_TOKEN_FILE'),
-  allowTrial: () =>
-    new Option('--allow-trial', 'accept a trial ledger, which one person started alone')
-      .env('COUNTERSIGN_ALLOW_TRIAL')
-      .default(false),
+  allowTrial: () => new Option('--allow-trial', 'accept a trial ledger, which one person started alone').default(false),
 } as const;
 
 /** `--json` and `--no-input`, which every verb has. */

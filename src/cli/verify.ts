@@ -83,11 +83,7 @@ export const verb: Verb = (program) => {
       .option('--target <target>', 'the target it has to be for')
       .option('--audience <name>', 'the enforcement point it has to be for')
       .option('--unexpired', "also asks that it has not expired, by this machine's clock")
-      .addOption(
-        new Option('--allow-trial', 'take files of a trial ledger, which one person may have started alone').env(
-          'COUNTERSIGN_ALLOW_TRIAL',
-        ),
-      )
+      .option('--allow-trial', 'take files of a trial ledger, which one person may have started alone')
       .option('--accept-v0', 'take formats of version v0 outside trials')
       .action(verify),
     '# Exit code 0: it holds; 7: it does not',
