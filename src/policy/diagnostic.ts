@@ -35,6 +35,8 @@ export const placeFinding = (file: PolicyFile, offset: number, finding: Finding)
 
 /** The nearest of some names to one that is not among them, or undefined when none is near. */
 export const nearest = (name: string, known: readonly string[]): string | undefined => {
+  // Nobody means a name of hundreds of letters, and comparing those would take long.
+  if (name.length > 80) return undefined;
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const one of known) {
     const distance = editDistance(name, one);
@@ -50,14 +52,19 @@ export const didYouMean = (name: string, known: readonly string[]): string => {
   return known.length === 0 ? 'there is none yet' : `there are ${known.map((one) => `\`${one}\``).join(', ')}`;
 };
 
+/** Letters to add, drop, change or swap with a neighbour (optimal string alignment). */
 const editDistance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  let before: readonly number[] = [];
+  let row: readonly number[] = Array.from({ length: b.length + 1 }, (_, at) => at);
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];
     for (let j = 1; j <= b.length; j += 1) {
       const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const swapped =
+        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? (before[j - 2] ?? 0) + 1 : replaced;
+      next.push(Math.min(replaced, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
+    before = row;
     row = next;
   }
   return row[b.length] ?? 0;

@@ -54,7 +54,7 @@ export const parsePolicyFile = (
     const errors = parsed.flatMap((document) => problemsIn(file, document));
     if (errors.length > 0) return { documents: [], errors };
     return {
-      documents: parsed.filter((document) => document.contents !== null).map((document) => read(file, document)),
+      documents: parsed.filter((document) => !isEmpty(document)).map((document) => read(file, document)),
       errors: [],
     };
   } catch (error) {
@@ -107,13 +107,16 @@ const problemsIn = (file: PolicyFile, document: Document.Parsed): readonly Diagn
     },
     Value: (_, node) => {
       if (node.anchor !== undefined) forbid(node, `the anchor \`&${node.anchor}\``);
-      if (node.tag !== undefined) forbid(node, `the tag \`${node.tag}\``);
+      if (node.tag !== undefined) forbid(node, `the tag \`${node.tag.replace('tag:yaml.org,2002:', '!!')}\``);
     },
   });
   return found;
 };
 
 const offsetOfNode = (key: unknown): number => (isScalar(key) || isMap(key) ? (key.range?.[0] ?? 0) : 0);
+// What `---` at the end of a file leaves behind.
+const isEmpty = ({ contents }: Document.Parsed): boolean =>
+  contents === null || (isScalar(contents) && contents.value === null);
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 const read = (file: PolicyFile, document: Document.Parsed): SourceDocument => {
