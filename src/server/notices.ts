@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Quarantine } from '../app/quarantine.ts';
+import type { FoldedEntry } from '../kernel/decider.ts';
+import { instantFromMs } from '../kernel/instant.ts';
+import { ok, type JsonObject, type JsonValue, type Result } from '../kernel/refusal.ts';
+import type { LedgerStore, ViewWrite } from '../ledger/store.ts';
+import type { Command } from '../lifecycle/command.ts';
+import type { LifecycleEvent } from '../lifecycle/event.ts';
+import { tenant, type LedgerSequencer } from './ledger-folder.ts';
+import { openChannels, type Channel } from './notices-channels.ts';
+import { alertKinds, type NoticeKind, type NoticesConfig } from './notices-config.ts';
+import { NoticeLane, patience, type Parcel, type Patience } from './notices-lane.ts';
+import { planNotices, stillTrue, type Notice } from './notices-plan.ts';
+import { keyOf, letterRow, noticeRow, parcelOf, placeOf, readLetter, readNotice, type Letter } from './notices-rows.ts';
+import type { NoticeScene } from './notices-text.ts';
+
+export type NoticeLog = (
+  level: 'info' | 'warn' | 'alert',
+  event: string,
+  fields: { readonly [name: string]: string | number },
+) => void;
+
+export type NoticesOptions = {
+  readonly sequencer: LedgerSequencer;
+  readonly store: LedgerStore;
+  readonly config: NoticesConfig;
+  /** Folder that files in the configuration are relative to. */
+  readonly dir: string;
+  /** Address under which people reach this server, without a slash at the end. */
+  readonly publicUrl: () => string;
+  /** Display names by person id. */
+  readonly people: () => { readonly [person: string]: string };
+  readonly log: NoticeLog;
+  readonly now?: () => number;
+  readonly patience?: Patience;
+  /** For one message, milliseconds. */
+  readonly timeoutMs?: number;
+};
+
+/** An alert that no channel has taken yet. */
+export type UndeliveredAlert = { readonly kind: NoticeKind; readonly request: string | null; readonly since: string };
+
+export type NoticeFigures = {
+  readonly sent: number;
+  /** Attempts that failed. */
+  readonly failed: number;
+  readonly givenUp: number;
+  readonly waiting: number;
+  readonly undeliveredAlerts: readonly UndeliveredAlert[];
+};
+
+export type Notices = {
+  readonly figures: () => NoticeFigures;
+  /** Tells of a damaged ledger, by itself and without the ledger. */
+  readonly quarantined: (quarantine: Quarantine) => void;
+  /** Resolves when every entry that is committed now has been looked at; sending may still be under way. */
+  readonly caughtUp: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+};
+
+type Route = {
+  readonly channel: Channel;
+  readonly lanes: { readonly [lane in 'alert' | 'notice']: NoticeLane<Letter> };
+};
+type Entry = FoldedEntry<Command & JsonObject, LifecycleEvent & JsonObject>;
+
+const follower = 'notices';
+const undeliveredView = 'notices-undelivered';
+const viewOf = (channel: Channel): string => `notices-${channel.name}`;
+const stopGraceMs = 2000;
+
+const laneOf = ({ kind }: Notice): 'alert' | 'notice' => (alertKinds.includes(kind) ? 'alert' : 'notice');
+
+/**
+ * Follows the ledger and tells people and machines what concerns them, so that nobody has to ask (SPEC M1, M2). What
+ * is to be sent is kept in the store until it is sent: at least once, under a name that stays the same. Every channel
+ * has a lane for alerts and one for all else, so that neither a dead channel nor a crowd of notices holds up an alert.
+ */
+export const startNotices = async (options: NoticesOptions): Promise<Result<Notices>> => {
+  const channels = openChannels(options.config, options.dir, options.timeoutMs);
+  if (!channels.ok) return channels;
+  const office = new NoticeOffice(options, channels.value);
+  await office.start();
+  return ok(office);
+};
+
+class NoticeOffice implements Notices {
+  readonly #options: NoticesOptions;
+  readonly #routes: readonly Route[];
+  readonly #undelivered = new Map<string, UndeliveredAlert>();
+  #counts = { sent: 0, failed: 0, givenUp: 0 };
+  #follower: { readonly caughtUp: () => Promise<void>; readonly stop: () => Promise<void> } | undefined;
+
+  constructor(options: NoticesOptions, channels: readonly Channel[]) {
+    this.#options = options;
+    this.#routes = channels.map((channel) => ({
+      channel,
+      lanes: { alert: this.#lane(channel), notice: this.#lane(channel) },
+    }));
+  }
+
+  async start(): Promise<void> {
+    const { sequencer, log } = this.#options;
+    const damage = sequencer.quarantine();
+    if (damage !== undefined) this.quarantined(damage);
+    if (this.#routes.length === 0) return;
+    try {
+      await this.#restore();
+    } catch (error) {
+      // What waited may be lost with the views; the follower still runs, and the ledger is not held up.
+      log('warn', 'notices-unreadable', { why: textOf(error) });
+    }
+    this.#follower = await sequencer.follow(
+      {
+        name: follower,
+        // Without a cursor the whole ledger is looked at; what is old or no longer true is not told again.
+        from: 0,
+        onError: (_, error) => {
+          this.#counts.failed += 1;
+          log('warn', 'notices-follower-failed', { why: textOf(error) });
+        },
+      },
+      (entries) => this.#take(entries),
+    );
+  }
+
+  readonly figures = (): NoticeFigures => ({
+    ...this.#counts,
+    waiting: this.#routes.reduce((sum, { lanes }) => sum + lanes.alert.size + lanes.notice.size, 0),
+    undeliveredAlerts: this.#routes.length === 0 ? this.#untold() : [...this.#undelivered.values()],
+  });
+
+  readonly quarantined = ({ index, what }: Quarantine): void => {
+    const time = instantFromMs(this.#now());
+    const notice: Notice = { kind: 'ledger.quarantined', index, n: 0, time, request: null, to: [], detail: what };
+    this.#options.log('alert', 'quarantine', { index, what });
+    this.#undelivered.set(placeOf(notice), { kind: notice.kind, request: null, since: time });
+    this.#post(notice);
+  };
+
+  readonly caughtUp = async (): Promise<void> => this.#follower?.caughtUp();
+
+  readonly stop = async (): Promise<void> => {
+    await this.#follower?.stop();
+    await Promise.all(
+      this.#routes.flatMap(({ lanes }) => [lanes.alert.stop(stopGraceMs), lanes.notice.stop(stopGraceMs)]),
+    );
+    for (const { channel } of this.#routes) channel.close();
+  };
+
+  /** Makes durable what is to be sent, then lets it go. The follower's cursor moves afterwards. */
+  async #take(entries: readonly Entry[]): Promise<void> {
+    const { sequencer, store } = this.#options;
+    const oldest = instantFromMs(this.#now() - this.#patience().giveUpMs);
+    const notices = entries
+      .filter(({ time }) => time >= oldest)
+      .flatMap((entry) => planNotices(entry, sequencer.state()));
+    if (notices.length === 0) return;
+    const rows: ViewWrite[] = [];
+    for (const notice of notices) {
+      if (laneOf(notice) === 'alert')
+        rows.push({ view: undeliveredView, key: placeOf(notice), value: noticeRow(notice) });
+      for (const { channel, letter } of this.#letters(notice))
+        rows.push({ view: viewOf(channel), key: keyOf(letter), value: letterRow(letter) });
+    }
+    await store.writeViews(tenant, rows);
+    for (const notice of notices) {
+      if (laneOf(notice) === 'alert')
+        this.#undelivered.set(placeOf(notice), { kind: notice.kind, request: notice.request, since: notice.time });
+      this.#post(notice);
+    }
+  }
+
+  #letters(
+    notice: Notice,
+  ): readonly { readonly channel: Channel; readonly lanes: Route['lanes']; readonly letter: Letter }[] {
+    return this.#routes.flatMap(({ channel, lanes }) =>
+      channel.recipients(notice).map((recipient) => ({ channel, lanes, letter: { notice, recipient } })),
+    );
+  }
+
+  #post(notice: Notice): void {
+    for (const { lanes, letter } of this.#letters(notice)) lanes[laneOf(notice)].add(parcelOf(letter));
+  }
+
+  /** Takes up again what waited when the process ended; an alert that nobody took goes to every channel there is now. */
+  async #restore(): Promise<void> {
+    for (const { channel, lanes } of this.#routes)
+      for (const value of await this.#rowsOf(viewOf(channel))) {
+        const letter = readLetter(value);
+        if (letter !== undefined) lanes[laneOf(letter.notice)].add(parcelOf(letter));
+      }
+    for (const value of await this.#rowsOf(undeliveredView)) {
+      const notice = readNotice(value);
+      if (notice === undefined) continue;
+      this.#undelivered.set(placeOf(notice), { kind: notice.kind, request: notice.request, since: notice.time });
+      this.#post(notice);
+    }
+  }
+
+  async #rowsOf(view: string): Promise<readonly JsonValue[]> {
+    const values: JsonValue[] = [];
+    let after = '';
+    for (;;) {
+      const page = await this.#options.store.viewRows(tenant, view, after, 500);
+      values.push(...page.map(({ value }) => value));
+      const last = page.at(-1);
+      if (last === undefined || page.length < 500) return values;
+      after = last.key;
+    }
+  }
+
+  #lane(channel: Channel): NoticeLane<Letter> {
+    const { log, sequencer } = this.#options;
+    const fields = ({ what }: Parcel<Letter>) => ({
+      channel: channel.name,
+      kind: what.notice.kind,
+      index: what.notice.index,
+    });
+    return new NoticeLane<Letter>({
+      patience: this.#patience(),
+      now: () => this.#now(),
+      wanted: ({ notice }) => stillTrue(notice, sequencer.state()),
+      deliver: ({ notice, recipient }, signal) => channel.deliver(notice, recipient, this.#scene(), signal),
+      failed: (parcel, why, tries) => {
+        this.#counts.failed += 1;
+        const level = laneOf(parcel.what.notice) === 'alert' ? 'alert' : 'warn';
+        log(level, 'notice-failed', { ...fields(parcel), why, tries });
+      },
+      done: async (parcel, outcome, why) => {
+        if (outcome === 'sent') this.#counts.sent += 1;
+        if (outcome === 'given-up') {
+          this.#counts.givenUp += 1;
+          log('alert', 'notice-given-up', { ...fields(parcel), why: why ?? '' });
+        }
+        await this.#forget(channel, parcel, outcome === 'sent');
+      },
+    });
+  }
+
+  async #forget(channel: Channel, parcel: Parcel<Letter>, sent: boolean): Promise<void> {
+    const { notice } = parcel.what;
+    const place = placeOf(notice);
+    const rows: ViewWrite[] = [{ view: viewOf(channel), key: parcel.key, value: null }];
+    if (sent && this.#undelivered.delete(place)) rows.push({ view: undeliveredView, key: place, value: null });
+    // Nothing of a quarantine is in the store, which may be what is damaged.
+    if (notice.kind === 'ledger.quarantined') return;
+    try {
+      await this.#options.store.writeViews(tenant, rows);
+    } catch (error) {
+      this.#options.log('warn', 'notices-unwritable', { why: textOf(error) });
+    }
+  }
+
+  // Without any channel an emergency reaches nobody: it shows as long as it is open or its review is owed (SPEC M1).
+  #untold(): readonly UndeliveredAlert[] {
+    const { requests, open, debts } = this.#options.sequencer.state();
+    const untold = [...new Set([...open.keys(), ...debts.keys()])].flatMap((id): readonly UndeliveredAlert[] => {
+      const change = requests.get(id)?.change;
+      return change?.emergency === true ? [{ kind: 'emergency.invoked', request: id, since: change.requested_at }] : [];
+    });
+    return [...untold, ...this.#undelivered.values()];
+  }
+
+  #scene(): NoticeScene {
+    const { sequencer, publicUrl, people } = this.#options;
+    return { state: sequencer.state(), publicUrl: publicUrl(), people: people() };
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+
+  #patience(): Patience {
+    return this.#options.patience ?? patience;
+  }
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300);
