@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Quarantine } from '../app/quarantine.ts';
+import { fingerprintWords } from '../crypto/words.ts';
+import { startServer, type RunningServer, type ServeOptions } from '../server/serve.ts';
+import { fail, escaped, orFail, say, styled, usage } from './output.ts';
+import { readListen, type ServeVerbOptions } from './serve.ts';
+
+/** Says loudly that the ledger is damaged, where, and what goes on all the same. */
+const sayQuarantine = ({ index, what, still_works }: Quarantine, dir: string): void => {
+  say(styled(['red', 'bold'], `QUARANTINE: the ledger is damaged from entry ${index} on: ${escaped(what)}`));
+  say('  Nothing is appended: no votes, no permits. Still working: ' + still_works.join(', ') + '.');
+  say(`  Stop this server, look with \`countersign ledger fsck --dir ${dir}\`, and put the right files back.`);
+};
+
+/** What an operator needs to see first: where it listens, which ledger it is, and how far that has come. */
+export const sayServing = (server: RunningServer): void => {
+  const { sequencer } = server.ledger;
+  const identity = sequencer.state().identity;
+  say(`Listening on  ${styled('bold', server.url)}`);
+  if (identity !== null) {
+    say(`Pin           ${identity.ledger}${identity.trial ? '  (trial)' : ''}`);
+    say(`              ${fingerprintWords(identity.ledger).join(' ')}`);
+  }
+  const { size, time } = sequencer.head();
+  say(`Ledger        ${size} entr${size === 1 ? 'y' : 'ies'}${time === null ? '' : `, the last at ${time}`}`);
+};
+
+/** Stops once on SIGTERM or SIGINT; a second signal ends the process where it stands. */
+export const stopOnSignal = (server: RunningServer): void => {
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
+      stopping = true;
+      say('Stopping: answering what is under way …');
+      server.stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          say(String(error));
+          process.exit(1);
+        },
+      );
+    });
+};
+
+/** Starts a server and says what it serves; quarantine is said as loudly as a terminal can. */
+export const startServing = async (options: ServeOptions): Promise<RunningServer> => {
+  const server = orFail(
+    await startServer({ ...options, onAlert: (quarantine) => sayQuarantine(quarantine, options.dir) }),
+  );
+  sayServing(server);
+  stopOnSignal(server);
+  return server;
+};
+
+export const serve = async (options: ServeVerbOptions): Promise<void> => {
+  const { dir, publicUrl, tlsCert, tlsKey, trustedProxy, mark, acceptMissingMark, acceptTimeJump } = options;
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    usage('--tls-cert and --tls-key go together', 'give both, or neither');
+  const listen = readListen(options.listen ?? '127.0.0.1:7080');
+  await startServing({
+    dir,
+    ...listen,
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...(tlsCert === undefined || tlsKey === undefined ? {} : { tls: { certificate: tlsCert, key: tlsKey } }),
+    ...(trustedProxy === undefined ? {} : { trustedProxies: trustedProxy }),
+    ...(mark === undefined ? {} : { markFile: mark }),
+    acceptMissingMark: acceptMissingMark === true,
+    acceptTimeJump: acceptTimeJump === true,
+    fatal: (error) =>
+      fail({
+        code: 'ledger-unavailable',
+        message: `the ledger stopped: ${error instanceof Error ? error.message : String(error)}`,
+        help: 'nothing that was acknowledged is lost; look at disk and memory, then start it again',
+      }),
+  });
+};
