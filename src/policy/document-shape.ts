@@ -32,7 +32,8 @@ export const reportShape = (
     }
     const given = valueAt(value, path);
     const last = path.at(-1);
-    const example = typeof last === 'string' && Object.hasOwn(shape.examples, last) ? shape.examples[last] : undefined;
+    const name = path.findLast((part) => typeof part === 'string') ?? '';
+    const example = Object.hasOwn(shape.examples, name) ? shape.examples[name] : undefined;
     if (issue.code === 'invalid_key')
       found.addAtKey(
         path,

@@ -96,6 +96,8 @@ const problemsIn = (file: PolicyFile, document: Document.Parsed): readonly Diagn
     Alias: (_, node) => forbid(node, `the alias \`*${node.source}\``),
     Pair: (_, pair) => {
       if (isScalar(pair.key) && pair.key.value === '<<') forbid(pair.key, 'the merge key `<<`');
+      // Readers of objects pass over this one in silence, and nothing of a policy is ever ignored.
+      else if (isScalar(pair.key) && pair.key.value === '__proto__') forbid(pair.key, 'the key `__proto__`');
       else if (!isScalar(pair.key) || typeof pair.key.value !== 'string')
         found.push(
           placeFinding(
@@ -107,6 +109,9 @@ const problemsIn = (file: PolicyFile, document: Document.Parsed): readonly Diagn
     },
     Value: (_, node) => {
       if (node.anchor !== undefined) forbid(node, `the anchor \`&${node.anchor}\``);
+      // An escape can write half of a character, which has no bytes to sign.
+      if (isScalar(node) && typeof node.value === 'string' && !node.value.isWellFormed())
+        forbid(node, 'half of a surrogate pair');
       if (node.tag !== undefined) forbid(node, `the tag \`${node.tag.replace('tag:yaml.org,2002:', '!!')}\``);
     },
   });

@@ -158,7 +158,7 @@ test('the order of names in a list, of keys and of files, and comments, change n
     .concat('owner: group:platform\n');
   assert.equal(policyDigest(compiled({ name: 'sample.yaml', text: other }).policy), policyDigest(policy));
   const forwards = compiled(...trialPolicyFiles);
-  const backwards = compiled(...[...trialPolicyFiles].reverse());
+  const backwards = compiled(...trialPolicyFiles.toReversed());
   assert.equal(policyDigest(forwards.policy), policyDigest(backwards.policy));
 });
 
