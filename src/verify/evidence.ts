@@ -23,12 +23,12 @@ export const examineEvidence = (
   options: VerifyOptions,
 ): ExaminedEvidence | undefined => {
   const bundle = parseEvidenceBundle(bytes);
-  if (!bundle.ok) return void exam.fails('file', bundle);
+  if (!bundle.ok) return exam.fails('file', bundle);
   // What happened is looked at afterwards: that the permit has expired since says nothing.
   const opened = examinePermit(exam, ok(bundle.value.permit), { ...options, now: undefined });
   if (opened === undefined) return undefined;
   const later = replayLater(opened, bundle.value);
-  if (!later.ok) return void exam.fails('later', later);
+  if (!later.ok) return exam.fails('later', later);
   const request = later.value.replay.state.requests.get(opened.request.id);
   if (request === undefined) return undefined;
   exam.holds('later', { entries: bundle.value.later.length });

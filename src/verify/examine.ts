@@ -43,9 +43,10 @@ export class Examination {
     this.checks.push({ code, ok: true, values });
   }
 
-  fails(code: CheckCode, { refusal }: Refused): void {
+  fails(code: CheckCode, { refusal }: Refused): undefined {
     this.checks.push({ code, ok: false, values: { code: refusal.code } });
     this.reasons.push(refusal);
+    return undefined;
   }
 
   /** Writes down what came of one check; gives whether it held. */
@@ -61,27 +62,27 @@ export const examinePermit = (
   file: Result<PermitFile>,
   options: VerifyOptions,
 ): OpenedPermit | undefined => {
-  if (!file.ok) return void exam.fails('file', file);
+  if (!file.ok) return exam.fails('file', file);
   const blobs = readBlobs(file.value.blobs);
-  if (!blobs.ok) return void exam.fails('file', blobs);
+  if (!blobs.ok) return exam.fails('file', blobs);
   const last = readEntry(file.value.entry);
-  if (!last.ok) return void exam.fails('file', last);
+  if (!last.ok) return exam.fails('file', last);
   const { command } = last.value;
   if (command.type !== 'IssuePermit')
-    return void exam.fails('file', malformed(`its first entry is a ${command.type}, which issues no permit`));
+    return exam.fails('file', malformed(`its first entry is a ${command.type}, which issues no permit`));
   exam.holds('file', { entries: file.value.entries.length + 1, documents: blobs.value.size });
   const texts = [...file.value.entries, file.value.entry];
   const replayed = replayHistory(texts, options.pin, blobs.value, command.request);
   if (!replayed.ok) {
     const pinned = replayed.refusal.code !== 'pin-mismatch';
     if (pinned) exam.holds('pin', { pin: options.pin });
-    return void exam.fails(pinned ? 'history' : 'pin', replayed);
+    return exam.fails(pinned ? 'history' : 'pin', replayed);
   }
   const replay = replayed.value;
   const request = replay.state.requests.get(command.request);
   exam.holds('pin', { pin: options.pin });
   if (request === undefined || request.permit === null || request.status !== 'permitted')
-    return void exam.fails('history', malformed('its first entry issued no permit'));
+    return exam.fails('history', malformed('its first entry issued no permit'));
   exam.holds('history', { entries: texts.length });
   const proven = verifyTlogProof(file.value.proof, last.value.leaf, replay.log);
   const placed = proven.ok && proven.value.index !== last.value.index;

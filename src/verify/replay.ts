@@ -2,7 +2,7 @@
 import { decodeBase64 } from '../kernel/base64.ts';
 import { canonicalize, parseCanonical } from '../kernel/canonical-json.ts';
 import type { Attachments, Moment } from '../kernel/decider.ts';
-import { ok, refuse, type JsonObject, type JsonValue, type Refused, type Result } from '../kernel/refusal.ts';
+import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
 import { voteStatement } from '../kernel/statements.ts';
 import { emptyMap } from '../kernel/persistent-map.ts';
 import { digestOf } from '../crypto/digest.ts';
@@ -183,14 +183,14 @@ const step = (state: State, one: ReadEntry, blobs: Attachments): Result<State> =
   const recorded = eventsAbout(about, one.recorded as unknown as readonly LifecycleEvent[]);
   if (recorded.length === 0)
     return malformed(`entry ${one.index} says nothing about this permit`, { index: one.index });
-  const wanted = canonicalize(recorded as unknown as JsonValue);
+  const wanted = canonicalize(recorded);
   let refused: Refused | undefined;
   for (const before of [state, withDebt(state)]) {
     // A command object is remembered with its change document; another state needs another object.
     const command = { ...one.command };
     const decision = decide(before, command, { index: one.index, time: one.time }, attachments);
     const events = eventsAbout(about, decision.events);
-    if (canonicalize(events as unknown as JsonValue) === wanted) {
+    if (canonicalize(events) === wanted) {
       const { index, time, leaf } = one;
       const after = evolve(before, { index, time, command, events, leafHash: leaf }, attachments);
       return ok({ ...after, debts: after.debts.delete(unknownDebt) });

@@ -89,7 +89,7 @@ const limits: { readonly [code in LimitCode]: (values: JsonObject) => string } =
   'time-operators-clock': ({ time_lock_ms }) =>
     time_lock_ms === undefined
       ? "when anything happened: time is the operator's clock"
-      : "that the time lock really lasted so long: time is the operator's clock",
+      : "that the time lock really lasted so long: time is the operator's clock, and votes may have come later than it says",
   'order-operators-word': () =>
     "in which order the entries before the permit stood: their indexes are the operator's word, save for the permit's own",
   'no-witness': () => 'that everybody is shown this same history: no witness has signed its checkpoint',

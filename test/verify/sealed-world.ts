@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { encodeBase64 } from '../../src/kernel/base64.ts';
 import { canonicalize, parseCanonical } from '../../src/kernel/canonical-json.ts';
-import type { JsonObject, JsonValue } from '../../src/kernel/refusal.ts';
+import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { sha256 } from '../../src/crypto/digest.ts';
 import { noteSigner, type NoteSigner } from '../../src/crypto/signed-note.ts';
 import { signCheckpoint } from '../../src/ledger/checkpoint.ts';
@@ -103,7 +103,7 @@ export class SealedWorld extends World {
         version: this.state.policyVersion,
         policy: this.state.policy === null ? null : policyDigest(this.state.policy),
       },
-      policy: policy as unknown as JsonObject,
+      policy,
     };
   }
 
@@ -168,4 +168,4 @@ export const readText = (text: string): EntryFields & JsonObject => {
   assert.ok(parsed.ok);
   return parsed.value as EntryFields & JsonObject;
 };
-export const writeText = (entry: JsonObject): string => canonicalize(entry as JsonValue);
+export const writeText = (entry: JsonObject): string => canonicalize(entry);

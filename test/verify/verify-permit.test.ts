@@ -2,11 +2,10 @@
 // An honest life passes, whatever it went through; and each thing a reader can ask for is asked.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { addMs } from '../../src/kernel/instant.ts';
 import { forgetHistories } from '../../src/verify/history.ts';
 import { formatVerdict, verifyEvidence, verifyFile, verifyPermit, type Verdict } from '../../src/verify/verify.ts';
-import { deployAction, fingerprintOf, minute, personOf, policyOf, rosterRecords, tier } from '../support/world.ts';
+import { deployAction, fingerprintOf, minute, personOf, policyOf, tier } from '../support/world.ts';
 import { SealedWorld } from './sealed-world.ts';
 
 const trial = (world: SealedWorld) => ({ pin: world.ledger, allowTrial: true });
@@ -27,7 +26,7 @@ const fails = (verdict: Verdict, ...codes: readonly string[]): void => {
   assert.deepEqual([verdict.permit, verdict.change, verdict.persons, verdict.notProven.length], [null, null, null, 0]);
 };
 
-export const strictPolicy = policyOf(
+const strictPolicy = policyOf(
   deployAction({
     tiers: [
       tier({
@@ -146,17 +145,6 @@ test("Y4: the reader's floor of persons stands, whatever the policy asks; one th
   fails(verifyPermit(file, { ...trial(world), minPersonsFor: { 'deploy.production': 2 } }), 'persons-too-few');
   passes(verifyPermit(file, { ...trial(world), minPersons: 2, minPersonsFor: { 'deploy.production': 1 } }));
   fails(verifyPermit(file, { ...trial(world), minPersons: Number.NaN }), 'persons-too-few');
-});
-
-test('Y4: a tier named critical takes two persons unless the reader says one', () => {
-  const level = 'present';
-  const records = rosterRecords();
-  for (const [key, record] of Object.entries(records))
-    if (key.startsWith('key/')) records[key] = { ...record, level } as JsonObject;
-  // No key file shows presence, so that only the floor can be looked at here: an own-key tier of that name is not sound.
-  const policy = policyOf(deployAction({ tiers: [tier({ name: 'weighty' })] }));
-  const world = new SealedWorld({ policy, records });
-  passes(verifyPermit(world.permitFile(world.permitted()), trial(world)));
 });
 
 test('expectations: another audience, action, target, content, executor or fact than the permit is for', () => {
