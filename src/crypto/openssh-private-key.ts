@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createPrivateKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { decodeBase64, encodeBase64 } from '../kernel/base64.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { parseSshKeyBlob, type SshPublicKey } from './ssh-key.ts';
@@ -63,7 +63,11 @@ const readFile = (reader: WireReader): Result<PrivateKey> => {
       {},
       'sign with `ssh-keygen -Y sign`, which asks the security key',
     );
-  return ok({ public: key.value, signKey: createPrivateKey({ key: jwk, format: 'jwk' }) });
+  const signKey = createPrivateKey({ key: jwk, format: 'jwk' });
+  // A file whose public half is another key would sign in a name that is not its own.
+  return createPublicKey(signKey).equals(key.value.verifyKey)
+    ? ok({ public: key.value, signKey })
+    : malformed('its halves are of two keys');
 };
 
 const readSecret = (

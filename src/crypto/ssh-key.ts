@@ -99,6 +99,9 @@ const readKeyBody = (type: SshKeyType, reader: WireReader): KeyBody => {
       const [e, n] = [reader.mpint(), reader.mpint()];
       if (n.length < 256 || n.length > 1024 || ((n[0] ?? 0) & 0x80) === 0 || e.length > 8)
         throw new WireError('an RSA key has 2048 to 8192 bits');
+      // With exponent 1 a signature is the padded message itself, which anybody can write.
+      if (((e.at(-1) ?? 0) & 1) === 0 || (e.length === 1 && (e[0] ?? 0) < 3))
+        throw new WireError('an RSA exponent is odd and at least 3');
       return { jwk: { kty: 'RSA', n: n.toString('base64url'), e: e.toString('base64url') }, application: null };
     }
     default:
@@ -106,8 +109,15 @@ const readKeyBody = (type: SshKeyType, reader: WireReader): KeyBody => {
   }
 };
 
+const fieldPrime = 2n ** 255n - 19n;
+// y of the points of order 1, 2, 4 and 8. A signature by such a key can be made without any secret, for any message.
+const orderEight = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
+const smallOrder = new Set([0n, 1n, fieldPrime - 1n, orderEight, fieldPrime - orderEight]);
+
 const edJwk = (point: Buffer): KeyBody['jwk'] => {
   if (point.length !== 32) throw new WireError('an Ed25519 key has 32 bytes');
+  const y = BigInt(`0x${Buffer.from(point.toReversed()).toString('hex')}`) & (2n ** 255n - 1n);
+  if (y >= fieldPrime || smallOrder.has(y)) throw new WireError('the Ed25519 point is one that holds no secret');
   return { kty: 'OKP', crv: 'Ed25519', x: point.toString('base64url') };
 };
 

@@ -128,13 +128,14 @@ export const verifySshSignature = (claim: Claim): Result<VerifiedSignature> => {
   );
   const known = remembered.get(name);
   if (known !== undefined) return known;
-  const result = verifyData(signature, data);
+  const result = verifySignedData(signature, data);
   if (remembered.size >= maxRemembered) remembered.delete(remembered.keys().next().value ?? '');
   remembered.set(name, result);
   return result;
 };
 
-const verifyData = (signature: SshSignature, data: Buffer): Result<VerifiedSignature> => {
+/** Whether the key signed exactly these bytes, which `signedData` made from a message and a namespace. */
+export const verifySignedData = (signature: SshSignature, data: Buffer): Result<VerifiedSignature> => {
   try {
     return isSecurityKey(signature.key) ? verifySecurityKey(signature, data) : verifyPlain(signature, data);
   } catch (error) {
