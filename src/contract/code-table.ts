@@ -212,6 +212,10 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'change-differs': [409, 7],
   'digest-not-named': [400, 2],
   'vote-not-confirmed': [409, 3],
+  'artefact-differs': [409, 7],
+  'exec-plan-malformed': [400, 2],
+  'credential-unavailable': [503, 6],
+  'wait-timeout': [504, 124],
 };
 
 export const httpStatusOf = (code: RefusalCode): number => table[code][0];

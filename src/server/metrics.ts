@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { LedgerSequencer } from './ledger-folder.ts';
+import type { NoticeFigures } from './notices.ts';
 
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -8,6 +9,8 @@ const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 export type Metrics = {
   readonly request: (method: string, route: string, status: number, seconds: number) => void;
   readonly command: (type: string, outcome: string, seconds: number) => void;
+  /** Adds the figures of notices, whose alerts must not go unheard. */
+  readonly notices: (figures: () => NoticeFigures) => void;
   readonly text: () => Promise<string>;
   readonly close: () => void;
 };
@@ -52,13 +55,15 @@ export const startMetrics = (sequencer: LedgerSequencer): Metrics => {
       commands.inc({ command, outcome });
       seconds.observe({ command }, took);
     },
+    notices: (figures) => noticeGauges(figures, registers),
     text: async () => (registers[0] === undefined ? '' : registers[0].metrics()),
     close: unsubscribe,
   };
 };
 
-const stateGauges = (sequencer: LedgerSequencer, registers: Registry[]): void => {
-  const gauge = (name: string, help: string, value: () => number): Gauge =>
+const gaugesIn =
+  (registers: Registry[]) =>
+  (name: string, help: string, value: () => number): Gauge =>
     new Gauge({
       name,
       help,
@@ -67,6 +72,18 @@ const stateGauges = (sequencer: LedgerSequencer, registers: Registry[]): void =>
         this.set(value());
       },
     });
+
+const noticeGauges = (figures: () => NoticeFigures, registers: Registry[]): void => {
+  const gauge = gaugesIn(registers);
+  gauge('countersign_notices_sent', 'Notices that arrived since the start', () => figures().sent);
+  gauge('countersign_notices_failed', 'Attempts that failed since the start', () => figures().failed);
+  gauge('countersign_notices_given_up', 'Notices that were given up since the start', () => figures().givenUp);
+  gauge('countersign_notices_waiting', 'Notices that are still to be sent', () => figures().waiting);
+  gauge('countersign_alerts_undelivered', 'Alerts that no channel has taken', () => figures().undeliveredAlerts.length);
+};
+
+const stateGauges = (sequencer: LedgerSequencer, registers: Registry[]): void => {
+  const gauge = gaugesIn(registers);
   const requests = new Gauge({
     name: 'countersign_requests',
     help: 'Requests by status',

@@ -2,33 +2,43 @@
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { BlockList } from 'node:net';
+import { fileDigestSource } from '../adapters/files/file-digest-source.ts';
+import { gitSource } from '../adapters/git/git-source.ts';
 import type { FactSource } from '../app/fact-source.ts';
+import type { Quarantine } from '../app/quarantine.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { displayNames } from './display-names.ts';
 import { allowedHosts, InFlight, isListed, isLoopback, parseNetworks } from './guard.ts';
 import { httpServer, listen, mount, type TlsFiles } from './http-server.ts';
 import { openLedger, type OpenOptions, type RunningLedger } from './ledger-folder.ts';
-import { Papers } from './permit-papers.ts';
 import { startMetrics } from './metrics.ts';
+import { noticesConfig, type NoticesConfig } from './notices-config.ts';
+import { startNotices } from './notices.ts';
+import { Papers } from './permit-papers.ts';
 import { startLog, type RequestLog } from './request-log.ts';
 import { RequestOrder } from './request-order.ts';
+import { readServerConfig } from './server-config.ts';
 import type { ServerContext } from './server-context.ts';
 import { Sessions } from './sessions.ts';
 import { startTicker } from './ticker.ts';
 import { TokenList } from './tokens.ts';
 
+/** What is given here goes before what `DIR/countersign.yaml` says. */
 export type ServeOptions = OpenOptions & {
   /** Data folder. */
   readonly dir: string;
   readonly host?: string;
   /** 0 lets the system pick one. */
   readonly port?: number;
+  /** Port when neither this nor the configuration names one; 0 by default. */
+  readonly fallbackPort?: number;
   /** Address by which people and machines reach the server, when it is another than where it listens. */
   readonly publicUrl?: string;
   /** Paths of PEM files. */
   readonly tls?: TlsFiles;
   /** Addresses or networks of proxies that end TLS in front of it. */
   readonly trustedProxies?: readonly string[];
+  /** Beside those that the configuration names. */
   readonly factSources?: readonly FactSource[];
   /** Where log lines go; standard error by default. */
   readonly log?: (lines: string) => void;
@@ -36,6 +46,17 @@ export type ServeOptions = OpenOptions & {
   readonly tickEveryMs?: number;
   /** Requests of one address that may be under way at a time. */
   readonly perAddress?: number;
+};
+
+type Settings = {
+  readonly options: ServeOptions;
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl: string | undefined;
+  readonly tls: TlsFiles | null;
+  readonly trusted: BlockList;
+  readonly factSources: readonly FactSource[];
+  readonly notices: NoticesConfig;
 };
 
 export type RunningServer = {
@@ -53,14 +74,40 @@ const version = (): string => {
 
 /** Opens a data folder and serves it over HTTP. A damaged ledger is served too, for reading. */
 export const startServer = async (options: ServeOptions): Promise<Result<RunningServer>> => {
-  const { host = '127.0.0.1', trustedProxies = [] } = options;
-  const trusted = parseNetworks(trustedProxies);
-  if (trusted === undefined) return wrongProxies(trustedProxies);
-  const tls = readTls(options.tls);
+  const settings = settle(options);
+  if (!settings.ok) return settings;
+  // The ledger may be found damaged before there is anybody to tell, and later on.
+  let tell: (quarantine: Quarantine) => void = () => undefined;
+  const ledger = await openLedger(options.dir, {
+    ...options,
+    onAlert: (quarantine) => {
+      options.onAlert?.(quarantine);
+      tell(quarantine);
+    },
+  });
+  if (!ledger.ok) return ledger;
+  const started = await serveLedger(settings.value, ledger.value, (told) => {
+    tell = told;
+  });
+  if (!started.ok) await ledger.value.close();
+  return started;
+};
+
+// Options, then the file, then what is safe.
+const settle = (options: ServeOptions): Result<Settings> => {
+  const read = readServerConfig(options.dir);
+  if (!read.ok) return read;
+  const config = read.value;
+  const host = options.host ?? config.listen?.host ?? '127.0.0.1';
+  const publicUrl = options.publicUrl ?? config['public-url'];
+  const proxies = options.trustedProxies ?? config['trusted-proxies'] ?? [];
+  const trusted = parseNetworks(proxies);
+  if (trusted === undefined) return wrongProxies(proxies);
+  const tls = readTls(options.tls ?? config.tls);
   if (!tls.ok) return tls;
-  const wrongUrl = checkPublicUrl(options.publicUrl);
+  const wrongUrl = checkPublicUrl(publicUrl);
   if (wrongUrl !== undefined) return wrongUrl;
-  if (!isLoopback(host) && tls.value === null && trustedProxies.length === 0)
+  if (!isLoopback(host) && tls.value === null && proxies.length === 0)
     return refuse(
       'listen-without-tls',
       'H5',
@@ -68,51 +115,88 @@ export const startServer = async (options: ServeOptions): Promise<Result<Running
       { host },
       'give a certificate and key, name the proxy that ends TLS in `trusted-proxies`, or listen on 127.0.0.1',
     );
-  const ledger = await openLedger(options.dir, options);
-  if (!ledger.ok) return ledger;
-  const started = await serveLedger(options, ledger.value, trusted, tls.value);
-  if (!started.ok) await ledger.value.close();
-  return started;
+  return ok({
+    options,
+    host,
+    port: options.port ?? config.listen?.port ?? options.fallbackPort ?? 0,
+    publicUrl,
+    tls: tls.value,
+    trusted,
+    factSources: [
+      ...(config.git === undefined ? [] : [gitSource(config.git)]),
+      ...(config.files === undefined ? [] : [fileDigestSource(config.files)]),
+      ...(options.factSources ?? []),
+    ],
+    notices: config.notices ?? noticesConfig.parse({}),
+  });
 };
 
-const serveLedger = async (
-  options: ServeOptions,
-  ledger: RunningLedger,
-  trusted: BlockList,
-  tls: TlsFiles | null,
-): Promise<Result<RunningServer>> => {
-  const { host = '127.0.0.1', port = 0, now = Date.now, perAddress = 512 } = options;
-  const log = startLog(options.log ?? ((lines) => process.stderr.write(lines)));
-  let [url, stopping] = [options.publicUrl ?? '', false];
-  let hosts: ReadonlySet<string> = new Set();
+const contextFor = (settings: Settings, ledger: RunningLedger, url: () => string, stopping: () => boolean) => {
+  const { options, publicUrl, tls, factSources } = settings;
+  const { now = Date.now, dir } = options;
   const { sequencer } = ledger;
-  const context: ServerContext = {
+  return {
     ledger,
     sequencer,
     now,
-    publicUrl: () => url,
-    secure: options.publicUrl?.startsWith('https:') ?? tls !== null,
-    factSources: new Map((options.factSources ?? []).map((source) => [source.name, source])),
-    tokens: new TokenList(options.dir, now),
+    publicUrl: url,
+    secure: publicUrl?.startsWith('https:') ?? tls !== null,
+    factSources: new Map(factSources.map((source) => [source.name, source])),
+    tokens: new TokenList(dir, now),
     sessions: new Sessions(now),
     order: new RequestOrder(sequencer.state()),
-    names: displayNames(options.dir),
+    names: displayNames(dir),
     metrics: startMetrics(sequencer),
     version: version(),
-    stopping: () => stopping,
+    stopping,
     permitProofs: new Map(),
     papers: new Papers(ledger),
-  };
+  } satisfies ServerContext;
+};
+
+const serveLedger = async (
+  settings: Settings,
+  ledger: RunningLedger,
+  onTell: (tell: (quarantine: Quarantine) => void) => void,
+): Promise<Result<RunningServer>> => {
+  const { options, host, port, tls, trusted } = settings;
+  const { now = Date.now, perAddress = 512 } = options;
+  const log = startLog(options.log ?? ((lines) => process.stderr.write(lines)));
+  const { sequencer } = ledger;
+  let [url, stopping] = [settings.publicUrl ?? '', false];
+  let hosts: ReadonlySet<string> = new Set();
+  const context = contextFor(
+    settings,
+    ledger,
+    () => url,
+    () => stopping,
+  );
   const frontier = { context, log, inFlight: new InFlight(perAddress), trusted, hosts: () => hosts };
   const server = httpServer(mount(frontier), tls);
   onlyTrustedPeers(server, host, tls, trusted);
+  const notices = await startNotices({
+    sequencer,
+    store: ledger.store,
+    config: settings.notices,
+    dir: options.dir,
+    publicUrl: () => url,
+    people: context.names.people,
+    log: log.event,
+    now,
+  });
+  if (!notices.ok) return notices;
+  onTell(notices.value.quarantined);
+  context.metrics.notices(notices.value.figures);
   const listening = await listen(server, host, port);
-  if (!listening.ok) return listening;
+  if (!listening.ok) {
+    await notices.value.stop();
+    return listening;
+  }
   const own = host.includes(':') ? `[${host}]` : host;
   url = url === '' ? `${tls === null ? 'http' : 'https'}://${own}:${listening.value}` : url;
   hosts = allowedHosts(url, host, listening.value);
   const ticker = startTicker(sequencer, now, options.tickEveryMs);
-  log.event('info', 'listening', { url, quarantine: sequencer.quarantine() !== undefined });
+  log.event('info', 'listening', { url, quarantined: sequencer.quarantine() !== undefined });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= (async () => {
@@ -120,6 +204,7 @@ const serveLedger = async (
       log.event('info', 'stopping');
       await closeServer(server, options.stopWithinMs ?? 10_000, log);
       await ticker.stop();
+      await notices.value.stop();
       context.metrics.close();
       await ledger.close();
       log.event('info', 'stopped');

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { isMap, isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import { z } from 'zod';
+import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import { noticesConfig } from './notices-config.ts';
+
+const path = z.string().min(1).max(1000);
+
+/**
+ * `DIR/countersign.yaml`, all of it optional:
+ *
+ *     listen: {host: 0.0.0.0, port: 443}
+ *     public-url: https://countersign.example.org
+ *     tls: {certificate: cert.pem, key: key.pem}
+ *     trusted-proxies: [10.0.0.5]
+ *     git: {repository: /srv/shop.git, base: refs/heads/main}
+ *     files: {root: /srv/builds}
+ *     notices: {…}
+ *
+ * Paths are taken from the data folder on.
+ */
+const serverConfig = z.strictObject({
+  listen: z.strictObject({ host: z.string().min(1).max(255), port: z.int().min(0).max(65_535) }).optional(),
+  'public-url': z.string().max(300).optional(),
+  tls: z.strictObject({ certificate: path, key: path }).optional(),
+  'trusted-proxies': z.array(z.string().max(50)).max(64).optional(),
+  git: z
+    .strictObject({
+      repository: path,
+      // A whole reference, so that no branch, tag or option of a like name is taken instead.
+      base: z
+        .string()
+        .regex(/^refs\/[A-Za-z0-9_./-]{1,200}$/)
+        .nullable(),
+    })
+    .optional(),
+  files: z.strictObject({ root: path }).optional(),
+  notices: noticesConfig.optional(),
+});
+export type ServerConfig = z.infer<typeof serverConfig>;
+
+const maxBytes = 256 * 1024;
+
+const malformed = (file: string, line: number, field: string, why: string): Refused =>
+  refuse(
+    'config-malformed',
+    'H9',
+    `\`${file}\`, line ${line}${field === '' ? '' : `, field \`${field}\``}: ${why}`,
+    { file, line, field },
+    'mend that line; docs/operations.md lists every field',
+  );
+
+/** Reads the configuration of a data folder; an empty one when there is no file. */
+export const readServerConfig = (dir: string): Result<ServerConfig> => {
+  const file = join(dir, 'countersign.yaml');
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return ok({});
+    return malformed(file, 1, '', 'the file cannot be read');
+  }
+  const parsed = parseServerConfig(text, file);
+  return parsed.ok ? ok(fromFolder(parsed.value, dir)) : parsed;
+};
+
+/** Reads the text strictly: no duplicate keys, no aliases, no tags, no fields that are not known (SPEC H9). */
+export const parseServerConfig = (text: string, file = 'countersign.yaml'): Result<ServerConfig> => {
+  if (text.length > maxBytes) return malformed(file, 1, '', `the file has more than ${maxBytes} bytes`);
+  const lines = new LineCounter();
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    strict: true,
+    uniqueKeys: true,
+    version: '1.2',
+    schema: 'core',
+    customTags: [],
+    merge: false,
+  });
+  const problem = document.errors[0] ?? document.warnings[0];
+  if (problem !== undefined)
+    return malformed(file, problem.linePos?.[0].line ?? 1, '', (problem.message.split('\n')[0] ?? '').slice(0, 200));
+  const checked = serverConfig.safeParse(valueOf(document));
+  if (checked.success) return ok(checked.data);
+  const issue = checked.error.issues[0];
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const field = [...(issue?.path ?? []), ...unknown].map(String);
+  const why = unknown.length > 0 ? 'there is no such field' : (issue?.message ?? 'it is not what was expected');
+  return malformed(file, lineOf(document, field, lines), field.join('.'), why);
+};
+
+// An alias could make a small file a large one.
+const valueOf = (document: Document.Parsed): unknown =>
+  document.contents === null ? {} : (document.toJS({ maxAliasCount: 0 }) as unknown);
+
+// The line of the field, or of the nearest thing around it that stands in the file.
+const lineOf = (document: Document.Parsed, field: readonly string[], lines: LineCounter): number => {
+  for (let depth = field.length; depth > 0; depth -= 1) {
+    const parent = depth === 1 ? document.contents : document.getIn(field.slice(0, depth - 1), true);
+    const name = field[depth - 1];
+    const pair = isMap(parent) ? parent.items.find(({ key }) => isNode(key) && String(key) === name) : undefined;
+    const node = isNode(pair?.key) ? pair.key : document.getIn(field.slice(0, depth), true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+};
+
+const fromFolder = (config: ServerConfig, dir: string): ServerConfig => {
+  const { tls, git, files } = config;
+  return {
+    ...config,
+    ...(tls === undefined ? {} : { tls: { certificate: resolve(dir, tls.certificate), key: resolve(dir, tls.key) } }),
+    ...(git === undefined ? {} : { git: { ...git, repository: resolve(dir, git.repository) } }),
+    ...(files === undefined ? {} : { files: { root: resolve(dir, files.root) } }),
+  };
+};
