@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fsck } from '../app/fsck.ts';
+import { markFile } from '../app/mark.ts';
+import { noteSigner } from '../crypto/signed-note.ts';
+import { encodeBase64 } from '../kernel/base64.ts';
+import { lifecycle } from '../lifecycle/lifecycle.ts';
+import { readLogSeed } from '../server/log-key.ts';
+import { readTokens } from '../server/tokens.ts';
+import { doubtful, well, wrong, type Finding } from './doctor-finding.ts';
+import { openLedgerSource, readIdentity, type LedgerSource } from './ledger-source.ts';
+
+const soonMs = 7 * 86_400_000;
+const skewMs = 2000;
+
+/** Looks at a server's data folder. The ledger itself is only read when no server has it. */
+export const examineFolder = async (dir: string, mark?: string): Promise<readonly Finding[]> => {
+  if (!existsSync(join(dir, 'ledger')))
+    return [wrong('folder', `there is no ledger in \`${dir}\``, 'found one with `countersign init`, or look at --dir')];
+  const source = await openLedgerSource(dir, mark);
+  const ledger = source.ok
+    ? await examineLedger(source.value, dir)
+    : source.refusal.code === 'store-locked'
+      ? [well('ledger', 'a server is running on it, so its entries were not read again; --server asks the server')]
+      : [wrong('ledger', source.refusal.message, source.refusal.help)];
+  return [
+    ...ledger,
+    ...(source.ok ? [] : [logKeyAlone(dir)]),
+    ...examineMark(dir, mark),
+    ...examineTokens(dir),
+    ...examineNotices(dir),
+  ];
+};
+
+const logKeyAlone = (dir: string): Finding => {
+  const seed = readLogSeed(join(dir, 'log.key'));
+  return seed.ok
+    ? well('log key', 'nobody else may read it')
+    : wrong('log key', seed.refusal.message, seed.refusal.help);
+};
+
+const examineLedger = async (source: LedgerSource, dir: string): Promise<readonly Finding[]> => {
+  try {
+    const identity = await readIdentity(source);
+    if (!identity.ok) return [wrong('ledger', `damaged from entry 0 on: ${identity.refusal.message}`, restore)];
+    const { logKey, origin, trial } = identity.value;
+    const report = await fsck(source.store, source.tenant, lifecycle, logKey, {
+      origin,
+      ...(source.mark === undefined ? {} : { mark: source.mark }),
+    });
+    if (!report.ok) return [wrong('ledger', report.refusal.message, report.refusal.help)];
+    const { sound, damage, entries, blobs, time } = report.value;
+    return [
+      sound
+        ? well('ledger', `sound: ${entries} entries, ${blobs} blobs`)
+        : wrong('ledger', `damaged from entry ${damage?.index ?? 0} on: ${damage?.what ?? ''}`, restore),
+      trial
+        ? doubtful(
+            'kind',
+            'a trial, which proves nothing about a real organisation',
+            'found a real one with `countersign init draft` when you mean it',
+          )
+        : well('kind', 'founded by its founders'),
+      examineLogKey(dir, Buffer.from(logKey.publicKey)),
+      examineClock(time),
+    ];
+  } finally {
+    await source.store.close();
+  }
+};
+
+const restore = 'put the right files back; until then a server of it reads and exports, and appends nothing';
+
+const examineLogKey = (dir: string, publicKey: Uint8Array): Finding => {
+  const seed = readLogSeed(join(dir, 'log.key'));
+  if (!seed.ok) return wrong('log key', seed.refusal.message, seed.refusal.help);
+  return encodeBase64(noteSigner('doctor', seed.value).publicKey) === encodeBase64(publicKey)
+    ? well('log key', 'it is the one of the genesis, and nobody else may read it')
+    : wrong('log key', 'it is not the key that the genesis names', 'put back the log key that belongs to this ledger');
+};
+
+const examineClock = (last: string | null): Finding => {
+  const ahead = last === null ? 0 : Date.parse(last) - Date.now();
+  return ahead <= skewMs
+    ? well('clock', `this machine's clock is not behind the last entry`)
+    : wrong(
+        'clock',
+        `this machine's clock is ${Math.round(ahead / 1000)} s behind the last entry`,
+        'set the clock; commands are refused until then',
+      );
+};
+
+const examineMark = (dir: string, given: string | undefined): readonly Finding[] => {
+  const file = given ?? join(dir, 'mark', 'main.json');
+  const mark = markFile(file).read();
+  if (!mark.ok) return [wrong('mark', mark.refusal.message, mark.refusal.help)];
+  if (mark.value === undefined)
+    return [
+      wrong(
+        'mark',
+        `the mark \`${file}\` is gone`,
+        'find out who took it; if it was you, start once with --accept-missing-mark',
+      ),
+    ];
+  const apart = statSync(file).dev !== statSync(join(dir, 'ledger')).dev;
+  return [
+    apart
+      ? well('mark', `at size ${mark.value.size}, on another device than the ledger`)
+      : doubtful(
+          'mark',
+          `at size ${mark.value.size}, on the same device as the ledger: whoever puts an old copy back takes both back`,
+          'keep it elsewhere: countersign serve --mark FILE',
+        ),
+  ];
+};
+
+const examineTokens = (dir: string): readonly Finding[] => {
+  const tokens = readTokens(dir);
+  if (!tokens.ok) return [wrong('tokens', tokens.refusal.message, tokens.refusal.help)];
+  const [now, soon] = [new Date().toISOString(), new Date(Date.now() + soonMs).toISOString()];
+  const ending = tokens.value.filter(({ expires_at }) => expires_at > now && expires_at <= soon);
+  const valid = tokens.value.filter(({ expires_at }) => expires_at > now);
+  if (ending.length > 0)
+    return ending.map(({ id, label, expires_at }) =>
+      doubtful(
+        'tokens',
+        `token ${id} for ${label} ends at ${expires_at}`,
+        'make another with `countersign token create` before then',
+      ),
+    );
+  return [well('tokens', `${valid.length} valid, none ends within 7 days`)];
+};
+
+const examineNotices = (dir: string): readonly Finding[] => {
+  const file = join(dir, 'countersign.yaml');
+  const configured = existsSync(file) && /^notices:/m.test(readFileSync(file, 'utf8'));
+  return [
+    configured
+      ? well('notices', 'channels are configured in countersign.yaml')
+      : doubtful(
+          'notices',
+          'no channel is configured: nobody is told of an emergency or of a damaged ledger',
+          'add `notices:` to countersign.yaml in the data folder (docs/operations.md)',
+        ),
+  ];
+};
