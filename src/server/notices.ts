@@ -15,7 +15,7 @@ import { keyOf, letterRow, noticeRow, parcelOf, placeOf, readLetter, readNotice,
 import type { NoticeScene } from './notices-text.ts';
 
 export type NoticeLog = (
-  level: 'info' | 'warn' | 'alert',
+  level: 'info' | 'warn' | 'error',
   event: string,
   fields: { readonly [name: string]: string | number },
 ) => void;
@@ -133,7 +133,7 @@ class NoticeOffice implements Notices {
   readonly quarantined = ({ index, what }: Quarantine): void => {
     const time = instantFromMs(this.#now());
     const notice: Notice = { kind: 'ledger.quarantined', index, n: 0, time, request: null, to: [], detail: what };
-    this.#options.log('alert', 'quarantine', { index, what });
+    this.#options.log('error', 'quarantine', { index, what });
     this.#undelivered.set(placeOf(notice), { kind: notice.kind, request: null, since: time });
     this.#post(notice);
   };
@@ -224,14 +224,14 @@ class NoticeOffice implements Notices {
       deliver: ({ notice, recipient }, signal) => channel.deliver(notice, recipient, this.#scene(), signal),
       failed: (parcel, why, tries) => {
         this.#counts.failed += 1;
-        const level = laneOf(parcel.what.notice) === 'alert' ? 'alert' : 'warn';
+        const level = laneOf(parcel.what.notice) === 'alert' ? 'error' : 'warn';
         log(level, 'notice-failed', { ...fields(parcel), why, tries });
       },
       done: async (parcel, outcome, why) => {
         if (outcome === 'sent') this.#counts.sent += 1;
         if (outcome === 'given-up') {
           this.#counts.givenUp += 1;
-          log('alert', 'notice-given-up', { ...fields(parcel), why: why ?? '' });
+          log('error', 'notice-given-up', { ...fields(parcel), why: why ?? '' });
         }
         await this.#forget(channel, parcel, outcome === 'sent');
       },

@@ -16,8 +16,11 @@ const open: readonly string[] = ['pending', 'met', 'permitted', 'consumed'];
 
 /** What waits for the reader, then what is under way, then what is over. */
 export const renderInbox = (page: RequestPage, context: InboxContext): string => {
-  const mine = page.items.filter((item) => context.forViewer.includes(item.request));
-  const rest = page.items.filter((item) => !context.forViewer.includes(item.request));
+  // Once a gate is met a vote can still reject, but nobody waits for it.
+  const waits = (item: RequestSummary): boolean =>
+    item.status === 'pending' && context.forViewer.includes(item.request);
+  const mine = page.items.filter(waits);
+  const rest = page.items.filter((item) => !waits(item));
   const underWay = rest.filter((item) => open.includes(item.status));
   const over = rest.filter((item) => !open.includes(item.status));
   return readerPage(

@@ -29,7 +29,7 @@ ${error !== undefined && html`<div class="note danger" role="alert"><strong>Not 
 <input type="hidden" name="next" value="${pageAfterSignIn(next)}">
 <label for="token">Session token</label>
 <input id="token" name="token" type="password" required maxlength="200" spellcheck="false" autocapitalize="off" autocomplete="off" aria-describedby="token-help">
-<p class="quiet small" id="token-help">It begins with <code>css_</code> and holds for an hour. It lets you read. Nobody can approve anything with it: a decision needs your key each time.</p>
+<p class="quiet small" id="token-help">It begins with <code>css_</code>; a read token, <code>cst_</code>, works as well. It lets you read for an hour. Nobody can approve anything with it: a decision needs your key each time.</p>
 <button type="submit">Sign in</button>
 </form>`,
   });
