@@ -56,12 +56,21 @@ export const askOptions = (command: Command): Command =>
 
 export type PreparedAsk = { readonly ask: Ask; readonly action: CompiledAction; readonly roster: Roster };
 
+export type Given = {
+  readonly content?: Uint8Array;
+  /** The key that will use the permit, unless `--executor` says otherwise. */
+  readonly executorKey?: string;
+  readonly nonce?: string;
+  /** A request made before is taken up again: its attested facts are in it already. */
+  readonly resumes?: boolean;
+};
+
 /** Fills in what policy and roster leave no choice about, and reads the rest by its type. */
 export const prepareAsk = async (
   client: Client,
   name: string,
   options: AskOptions,
-  given: { readonly content?: Uint8Array; readonly executorKey?: string; readonly nonce?: string } = {},
+  given: Given = {},
 ): Promise<PreparedAsk> => {
   const rules = orFail(await rulesInForce(client));
   const action = orFail(rules.action(name));
@@ -71,7 +80,7 @@ export const prepareAsk = async (
   const nonce = given.nonce ?? options.nonce ?? freshNonce();
   if (!/^[0-9a-f]{16}$/.test(nonce))
     usage(`--nonce \`${nonce.slice(0, 40)}\` is no nonce`, 'take it from `countersign request --prepare`');
-  const attested = orFail(readAttested(action, options.attest, nonce));
+  const attested = given.resumes === true ? [] : orFail(readAttested(action, options.attest, nonce));
   const governance = isGovernance(name);
   if (governance && given.content === undefined)
     usage(

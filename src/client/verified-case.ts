@@ -46,8 +46,9 @@ export const compareWithView = (opened: OpenedCase, view: RequestView): Result<n
   return ok(null);
 };
 
-/** Whether what stands in the ledger is what was meant to be asked. */
-export const compareWithAsk = ({ change }: OpenedCase, ask: Ask): Result<null> => {
+type Difference = { readonly name: string; readonly stands: JsonValue; readonly asked: JsonValue };
+
+const differenceFrom = ({ change }: OpenedCase, ask: Ask): Difference | undefined => {
   const asked: { readonly [name: string]: JsonValue } = {
     action: ask.action,
     audience: ask.audience,
@@ -69,8 +70,29 @@ export const compareWithAsk = ({ change }: OpenedCase, ask: Ask): Result<null> =
   };
   for (const [name, value] of Object.entries(asked)) {
     const here = stands[name] ?? null;
-    if (canonicalize(value) !== canonicalize(here)) return differs(`the request's \`${name}\``, here, value);
+    if (canonicalize(value) !== canonicalize(here)) return { name, stands: here, asked: value };
   }
   const driver = (ask.drivers ?? []).find((one) => !change.producers.includes(one));
-  return driver === undefined ? ok(null) : differs('the producers', [...change.producers], driver);
+  return driver === undefined ? undefined : { name: 'producers', stands: [...change.producers], asked: driver };
+};
+
+/** Whether what stands in the ledger is what was just asked. */
+export const compareWithAsk = (opened: OpenedCase, ask: Ask): Result<null> => {
+  const other = differenceFrom(opened, ask);
+  return other === undefined ? ok(null) : differs(`the request's \`${other.name}\``, other.stands, other.asked);
+};
+
+/** Whether a request that was made before is for exactly what this call is about; its end may be another. */
+export const compareForResume = (opened: OpenedCase, ask: Ask): Result<null> => {
+  const { change } = opened;
+  const other = differenceFrom(opened, { ...ask, not_after: change.not_after });
+  return other === undefined
+    ? ok(null)
+    : refuse(
+        'resume-differs',
+        'W5',
+        `request \`${change.request}\` was made for another \`${other.name}\` than this call`,
+        { request: change.request, approved: other.stands, here: other.asked },
+        'what was approved is not what you hold: ask anew, with a new resume key',
+      );
 };

@@ -216,6 +216,7 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'exec-plan-malformed': [400, 2],
   'credential-unavailable': [503, 6],
   'wait-timeout': [504, 124],
+  'resume-differs': [409, 3],
 };
 
 export const httpStatusOf = (code: RefusalCode): number => table[code][0];

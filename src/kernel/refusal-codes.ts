@@ -205,6 +205,11 @@ export const refusalCodes = [
   'change-differs',
   'digest-not-named',
   'vote-not-confirmed',
+  'artefact-differs',
+  'exec-plan-malformed',
+  'credential-unavailable',
+  'wait-timeout',
+  'resume-differs',
   // offline verifier and enforcement points
   'file-malformed',
   'pin-mismatch',
