@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Help, type Command } from 'commander';
 
+const widest = 98;
+
+// A long command goes on in the next line, before an option, the way it can be pasted.
+const folded = (line: string): string => {
+  if (line.length <= widest) return line;
+  const split = line.lastIndexOf(' --', widest - 2);
+  return split < 1 ? line : `${line.slice(0, split)} \\\n      ${folded(line.slice(split + 1))}`;
+};
+
 /** Adds an Examples block below the options. Lines that start with `#` are remarks. */
 export const examples = (command: Command, ...lines: readonly string[]): Command =>
-  command.addHelpText('after', `\nExamples:\n${lines.map((line) => (line === '' ? '' : `  ${line}`)).join('\n')}`);
+  command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  ${folded(line)}`).join('\n')}`);
 
 const plain = new Help();
 
