@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { notSent } from '../app/delivery.ts';
 import type { Quarantine } from '../app/quarantine.ts';
 import type { FoldedEntry } from '../kernel/decider.ts';
 import { instantFromMs } from '../kernel/instant.ts';
@@ -221,7 +222,12 @@ class NoticeOffice implements Notices {
       patience: this.#patience(),
       now: () => this.#now(),
       wanted: ({ notice }) => stillTrue(notice, sequencer.state()),
-      deliver: ({ notice, recipient }, signal) => channel.deliver(notice, recipient, this.#scene(), signal),
+      deliver: async ({ notice, recipient }, signal) => {
+        const scene = this.#scene();
+        // A link without a host leads nowhere; it is known once the server listens.
+        if (scene.publicUrl === '') return notSent('the server does not listen yet');
+        return channel.deliver(notice, recipient, scene, signal);
+      },
       failed: (parcel, why, tries) => {
         this.#counts.failed += 1;
         const level = laneOf(parcel.what.notice) === 'alert' ? 'error' : 'warn';

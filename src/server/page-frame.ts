@@ -42,7 +42,8 @@ export const readerPage = (context: PageContext, title: string, body: Html): str
     html`${context.trial && trialNote}${body}`,
     context.viewer === null
       ? html`<a href="/sign-in">Sign in</a>`
-      : html`Signed in to read as ${principalName(context.people, context.viewer)}`,
+      : html`Signed in to read as ${principalName(context.people, context.viewer)}
+<form class="inline" method="post" action="/sign-out"><button class="plain-button">Sign out</button></form>`,
     html`<p>Ledger <code>${context.ledger}</code><br>Pin <code>${context.pin}</code></p>
 <p>Names are what this server calls people; the ledger knows only their ids. Compare the pin with the one you were given.</p>`,
   );

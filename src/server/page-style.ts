@@ -101,6 +101,8 @@ form{max-width:34rem}
 label{display:block;font-weight:600;margin:1rem 0 .35rem}
 input{width:100%;font:inherit;font-family:ui-monospace,Menlo,Consolas,monospace;padding:.6rem .7rem;border:1px solid var(--quiet);border-radius:6px;background:var(--sheet);color:var(--ink)}
 button{font:inherit;font-weight:600;margin-top:1rem;padding:.6rem 1.2rem;border:0;border-radius:6px;background:var(--accent);color:var(--paper);cursor:pointer}
+.inline{display:inline;margin-left:.6rem}
+.plain-button{background:none;color:var(--accent);font-weight:400;margin:0;padding:0;border-radius:0;text-decoration:underline}
 .list{list-style:none;padding:0;margin:1rem 0}
 .list li{max-width:none;margin:0;padding:1rem 0;border-top:1px solid var(--line);display:grid;grid-template-columns:minmax(0,1fr) auto;gap:.15rem 1.5rem}
 .list a{font-weight:600;text-decoration-thickness:1px;text-underline-offset:.15em}
