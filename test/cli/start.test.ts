@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm start` for a newcomer: one command, and the commands it prints are true, word for word.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { runCli, startCli } from './run-cli.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'countersign-start-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+type Started = {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly told: () => string;
+  readonly stop: () => Promise<number | null>;
+};
+
+const start = async (...args: readonly string[]): Promise<Started> => {
+  const child = startCli(['start', ...args], { cwd: folder });
+  let told = '';
+  child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString('utf8')));
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.on('data', () => told.includes('Ctrl-C stops') && resolve());
+    void ended.then((code) => reject(new Error(`it ended with ${code}: ${told}`)));
+  });
+  const stop = async (): Promise<number | null> => {
+    child.kill('SIGTERM');
+    return ended;
+  };
+  return { child, told: () => told, stop };
+};
+
+/** The lines between "Try it" and what explains them. */
+const printed = (told: string): readonly string[] =>
+  (told.split(/Try it .*\n\n/)[1] ?? '').split('\n\n')[0]?.split('\n') ?? [];
+
+const env = { PATH: process.env['PATH'] ?? '', NO_COLOR: '1', HOME: folder };
+const shell = (script: string) => spawnSync('sh', ['-ec', script], { cwd: folder, encoding: 'utf8', env });
+
+// `approve` asks a person at a terminal, so the test is one: it reads the words it is shown, and types the first.
+const atTerminal = (script: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const child = spawn('script', ['-qec', script, '/dev/null'], { cwd: folder, env });
+    let [seen, typed] = ['', false];
+    child.stdout.on('data', (chunk: Buffer) => {
+      seen += chunk.toString('utf8');
+      const word = /Words: +([a-z]+)/.exec(seen)?.[1];
+      if (typed || word === undefined || !seen.includes('Type the first word')) return;
+      typed = true;
+      child.stdin.write(`${word}\n`);
+    });
+    child.on('error', reject);
+    child.on('close', () => resolve(seen));
+  });
+
+const haveScript = process.platform === 'linux' && spawnSync('script', ['--version']).error === undefined;
+
+test('a first start makes everything within seconds, and its commands run as printed', async (t) => {
+  // The tests' own Node stands in for the one of a newcomer.
+  symlinkSync(process.execPath, join(folder, 'node'));
+  env.PATH = `${folder}:${env.PATH}`;
+  const began = performance.now();
+  const server = await start('--listen', '127.0.0.1:0');
+  try {
+    assert.ok(performance.now() - began < 20_000);
+    const told = server.told();
+    assert.match(told, /Listening on {2}http:\/\/127\.0\.0\.1:\d+/);
+    assert.match(told, /Pin {11}sha256:[0-9a-f]{64} {2}\(trial\)/);
+    assert.match(told, /grace +Grace.* developers, founders, platform, security/);
+    for (const name of readdirSync(join(folder, 'trial', 'keys')).filter((one) => !one.endsWith('.pub')))
+      assert.equal(statSync(join(folder, 'trial', 'keys', name)).mode & 0o777, 0o600, `${name} is for its owner alone`);
+    assert.equal(statSync(join(folder, 'trial', 'read.token')).mode & 0o777, 0o600);
+
+    const [source = '', request = '', approve = '', show = '', ...rest] = printed(told);
+    assert.deepEqual(rest, []);
+    const asked = shell(`${source}\n${request}\necho "$REQUEST"`);
+    const id = asked.stdout.trim();
+    assert.match(id, /^req_[a-z0-9]{26}$/, asked.stderr);
+    const own = shell(`${source}\nREQUEST=${id}\n${approve.replace('/grace', '/ada')}`);
+    assert.notEqual(own.status, 0);
+    assert.match(own.stderr, /error\[vote-/, 'ada does not approve what she asked for');
+    if (!haveScript) {
+      assert.notEqual(process.env['CI'], 'true', '`script` of util-linux is missing');
+      return t.diagnostic('`script` of util-linux is missing: nobody could type at a terminal');
+    }
+    const approved = await atTerminal(`${source}\nREQUEST=${id}\n${approve}`);
+    assert.match(approved, /approved req_/, approved);
+    assert.match(approved, /Whoever approves this request signs these very bytes/, 'every byte was shown');
+    const shown = shell(`${source}\nREQUEST=${id}\n${show}`);
+    assert.equal(shown.status, 0, shown.stderr);
+    assert.match(shown.stdout, /Gate met; 1 of 1 seats filled/);
+    assert.match(shown.stdout, /Verified here, from your own pin/);
+    const healthy = shell(`${source}\ncountersign doctor --dir trial/data --key trial/keys/ada --json`);
+    assert.equal((JSON.parse(healthy.stdout) as { healthy: boolean }).healthy, true, healthy.stdout);
+  } finally {
+    assert.equal(await server.stop(), 0);
+  }
+});
+
+test('a second start carries on with the same ledger, keys and token', async () => {
+  const before = readFileSync(join(folder, 'trial', 'env'), 'utf8');
+  const token = readFileSync(join(folder, 'trial', 'read.token'), 'utf8');
+  const server = await start('--listen', '127.0.0.1:0');
+  try {
+    assert.match(server.told(), /Carrying on with the trial organisation/);
+    assert.match(server.told(), /Ledger {8}[3-9] entries/);
+    const pin = /COUNTERSIGN_PIN=(\S+)/.exec(before)?.[1] ?? 'none';
+    assert.ok(server.told().includes(pin));
+    assert.equal(readFileSync(join(folder, 'trial', 'read.token'), 'utf8'), token);
+    const second = await runCli(['start', '--listen', '127.0.0.1:0'], { cwd: folder });
+    assert.equal(second.code, 6);
+    assert.match(second.stderr, /error\[store-locked\]: .* in use by process \d+\n {2}help: stop that process/);
+  } finally {
+    assert.equal(await server.stop(), 0);
+  }
+});
+
+test('a port in use is said so; without --listen the next free one is taken', async () => {
+  const holder = createServer();
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+  const address = holder.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  try {
+    const taken = await runCli(['serve', '--dir', join(folder, 'trial', 'data'), '--listen', `127.0.0.1:${port}`]);
+    assert.equal(taken.code, 6);
+    assert.match(taken.stderr, /error\[port-in-use\]/);
+    assert.ok(taken.stderr.includes(String(port)), 'the port is named');
+    const open = await runCli(['serve', '--dir', join(folder, 'trial', 'data'), '--listen', '0.0.0.0:0']);
+    assert.match(open.stderr, /error\[listen-without-tls\]/);
+    const missing = await runCli(['serve', '--dir', join(folder, 'none')]);
+    assert.match(missing.stderr, /error\[ledger-missing\]/);
+  } finally {
+    holder.close();
+  }
+});
