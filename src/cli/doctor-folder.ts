@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fsck } from '../app/fsck.ts';
 import { markFile } from '../app/mark.ts';
@@ -7,6 +7,7 @@ import { noteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { readLogSeed } from '../server/log-key.ts';
+import { readServerConfig } from '../server/server-config.ts';
 import { readTokens } from '../server/tokens.ts';
 import { doubtful, well, wrong, type Finding } from './doctor-finding.ts';
 import { openLedgerSource, readIdentity, type LedgerSource } from './ledger-source.ts';
@@ -29,7 +30,7 @@ export const examineFolder = async (dir: string, mark?: string): Promise<readonl
     ...(source.ok ? [] : [logKeyAlone(dir)]),
     ...examineMark(dir, mark),
     ...examineTokens(dir),
-    ...examineNotices(dir),
+    ...examineConfiguration(dir),
   ];
 };
 
@@ -132,12 +133,14 @@ const examineTokens = (dir: string): readonly Finding[] => {
   return [well('tokens', `${valid.length} valid, none ends within 7 days`)];
 };
 
-const examineNotices = (dir: string): readonly Finding[] => {
-  const file = join(dir, 'countersign.yaml');
-  const configured = existsSync(file) && /^notices:/m.test(readFileSync(file, 'utf8'));
+const examineConfiguration = (dir: string): readonly Finding[] => {
+  const config = readServerConfig(dir);
+  if (!config.ok) return [wrong('settings', config.refusal.message, config.refusal.help)];
+  const { notices } = config.value;
   return [
-    configured
-      ? well('notices', 'channels are configured in countersign.yaml')
+    well('settings', 'countersign.yaml reads well, or is not there'),
+    notices !== undefined && (notices.webhooks.length > 0 || notices.smtp !== undefined)
+      ? well('notices', `${notices.webhooks.length} webhooks${notices.smtp === undefined ? '' : ' and mail'} are told`)
       : doubtful(
           'notices',
           'no channel is configured: nobody is told of an emergency or of a damaged ledger',

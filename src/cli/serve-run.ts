@@ -2,7 +2,7 @@
 import type { Quarantine } from '../app/quarantine.ts';
 import { fingerprintWords } from '../crypto/words.ts';
 import { startServer, type RunningServer, type ServeOptions } from '../server/serve.ts';
-import { fail, escaped, orFail, say, styled, usage } from './output.ts';
+import { fail, escaped, orFail, print, say, styled, styledOut, usage } from './output.ts';
 import { readListen, type ServeVerbOptions } from './serve.ts';
 
 /** Says loudly that the ledger is damaged, where, and what goes on all the same. */
@@ -12,17 +12,17 @@ const sayQuarantine = ({ index, what, still_works }: Quarantine, dir: string): v
   say(`  Stop this server, look with \`countersign ledger fsck --dir ${dir}\`, and put the right files back.`);
 };
 
-/** What an operator needs to see first: where it listens, which ledger it is, and how far that has come. */
+/** What an operator needs to see first, on stdout; stderr is for log lines: where it listens, which ledger, how far. */
 export const sayServing = (server: RunningServer): void => {
   const { sequencer } = server.ledger;
   const identity = sequencer.state().identity;
-  say(`Listening on  ${styled('bold', server.url)}`);
+  print(`Listening on  ${styledOut('bold', server.url)}`);
   if (identity !== null) {
-    say(`Pin           ${identity.ledger}${identity.trial ? '  (trial)' : ''}`);
-    say(`              ${fingerprintWords(identity.ledger).join(' ')}`);
+    print(`Pin           ${identity.ledger}${identity.trial ? '  (trial)' : ''}`);
+    print(`              ${fingerprintWords(identity.ledger).join(' ')}`);
   }
   const { size, time } = sequencer.head();
-  say(`Ledger        ${size} entr${size === 1 ? 'y' : 'ies'}${time === null ? '' : `, the last at ${time}`}`);
+  print(`Ledger        ${size} entr${size === 1 ? 'y' : 'ies'}${time === null ? '' : `, the last at ${time}`}`);
 };
 
 /** Stops once on SIGTERM or SIGINT; a second signal ends the process where it stands. */
@@ -57,10 +57,10 @@ export const serve = async (options: ServeVerbOptions): Promise<void> => {
   const { dir, publicUrl, tlsCert, tlsKey, trustedProxy, mark, acceptMissingMark, acceptTimeJump } = options;
   if ((tlsCert === undefined) !== (tlsKey === undefined))
     usage('--tls-cert and --tls-key go together', 'give both, or neither');
-  const listen = readListen(options.listen ?? '127.0.0.1:7080');
   await startServing({
     dir,
-    ...listen,
+    fallbackPort: 7080,
+    ...(options.listen === undefined ? {} : readListen(options.listen)),
     ...(publicUrl === undefined ? {} : { publicUrl }),
     ...(tlsCert === undefined || tlsKey === undefined ? {} : { tls: { certificate: tlsCert, key: tlsKey } }),
     ...(trustedProxy === undefined ? {} : { trustedProxies: trustedProxy }),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { displayNames } from '../server/display-names.ts';
 import { mintToken, TokenList } from '../server/tokens.ts';
-import { orFail, say, styled } from './output.ts';
+import { orFail, print, styledOut } from './output.ts';
 import { readListen } from './serve.ts';
 import { startServing } from './serve-run.ts';
 import type { StartOptions } from './start.ts';
@@ -45,27 +45,31 @@ export const start = async ({ dir, listen }: StartOptions): Promise<void> => {
   const began = await prepareTrial(folder);
   keepToken(folder);
   if (!existsSync(folder.noteFile)) writeFileSync(folder.noteFile, note);
-  say(
+  print(
     began === 'new'
       ? `Made a trial organisation in ${typed(folder.root)}: fresh keys, policy, and a ledger of its own.`
       : `Carrying on with the trial organisation in ${typed(folder.root)}.`,
   );
   const server = await startServing({
     dir: folder.data,
+    log: (lines) => appendFileSync(folder.logFile, lines, { mode: 0o600 }),
     ...(listen === undefined ? { host: '127.0.0.1', port: await freePort() } : readListen(listen)),
   });
   const { identity, roster } = server.ledger.sequencer.state();
   if (identity === null) return;
   writePrivate(folder.envFile, environment(folder, server.url, identity.ledger));
-  say('');
-  say(styled('bold', 'Who there is') + `  (their private keys lie in ${typed(folder.keys)}: you play all of them)`);
-  for (const line of peopleLines(folder, roster, displayNames(folder.data).people())) say(line);
-  say('');
-  say(styled('bold', 'Try it') + '  in a second terminal, in this folder:');
-  say('');
-  say(`. ${typed(folder.envFile).replace(/^(?![./'])/, './')}`);
-  for (const command of commandsToTry(folder)) say(command);
-  say('');
-  say('Ada asks; she cannot approve it herself. Grace is shown every byte and signs with her own key.');
-  say('The last command derives all of it again on your machine, from the pin. Ctrl-C stops the server.');
+  print('');
+  print(
+    styledOut('bold', 'Who there is') + `  (their private keys lie in ${typed(folder.keys)}: you play all of them)`,
+  );
+  for (const line of peopleLines(folder, roster, displayNames(folder.data).people())) print(line);
+  print('');
+  print(styledOut('bold', 'Try it') + '  in a second terminal, in this folder:');
+  print('');
+  print(`. ${typed(folder.envFile).replace(/^(?![./'])/, './')}`);
+  for (const command of commandsToTry(folder)) print(command);
+  print('');
+  print('Ada asks; she cannot approve it herself. Grace is shown every byte and signs with her own key.');
+  print('The last command derives all of it again on your machine, from the pin.');
+  print(`What the server logs stands in ${typed(folder.logFile)}. Ctrl-C stops it.`);
 };

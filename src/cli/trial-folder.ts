@@ -23,6 +23,7 @@ export type TrialFolder = {
   readonly tokenFile: string;
   readonly envFile: string;
   readonly noteFile: string;
+  readonly logFile: string;
 };
 
 export const trialFolder = (root: string): TrialFolder => ({
@@ -33,6 +34,7 @@ export const trialFolder = (root: string): TrialFolder => ({
   tokenFile: join(root, 'read.token'),
   envFile: join(root, 'env'),
   noteFile: join(root, 'note.txt'),
+  logFile: join(root, 'server.log'),
 });
 
 const examples = fileURLToPath(new URL('../../examples/trial/', import.meta.url));

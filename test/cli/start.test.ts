@@ -21,10 +21,11 @@ type Started = {
 const start = async (...args: readonly string[]): Promise<Started> => {
   const child = startCli(['start', ...args], { cwd: folder });
   let told = '';
-  child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString('utf8')));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (told += chunk.toString('utf8')));
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   await new Promise<void>((resolve, reject) => {
-    child.stderr.on('data', () => told.includes('Ctrl-C stops') && resolve());
+    child.stdout.on('data', () => told.includes('Ctrl-C stops') && resolve());
     void ended.then((code) => reject(new Error(`it ended with ${code}: ${told}`)));
   });
   const stop = async (): Promise<number | null> => {
