@@ -13,6 +13,7 @@ import {
   type Refused,
   type Result,
 } from '../kernel/refusal.ts';
+import { isObject } from '../kernel/shape.ts';
 import { isRecordable, joinEntry, parseEntry } from '../ledger/entry.ts';
 import { leafHash, rootOf } from '../ledger/merkle.ts';
 import type { MerkleSlab } from '../ledger/slab.ts';
@@ -189,18 +190,40 @@ class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> 
   }
 
   async #recall(kept: JsonValue): Promise<Outcome<Event>> {
-    const { index, refusal } = kept as { readonly index: number | null; readonly refusal: Refusal | null };
-    if (index === null && refusal !== null) return refusedOutcome({ ok: false, refusal });
-    const [stored] = await this.#tx.entries(index ?? 0, (index ?? 0) + 1);
+    const answer = keptAnswer(kept);
+    if (answer === undefined)
+      throw new DamageFound({ index: this.folded.size, what: 'a kept answer is not what was written' });
+    const { index, refusal } = answer;
+    if (index === null) return refusedOutcome({ ok: false, refusal });
+    if (index >= this.folded.size)
+      throw new DamageFound({
+        index: this.folded.size,
+        what: `an answer was kept for entry ${index}, which is not there`,
+      });
+    const [stored] = await this.#tx.entries(index, index + 1);
     const entry = stored === undefined ? undefined : parseEntry(stored.bytes);
     if (stored === undefined || entry === undefined || !entry.ok)
-      throw new DamageFound({ index: index ?? 0, what: 'an entry that was answered for cannot be read' });
+      throw new DamageFound({ index, what: 'an entry that was answered for cannot be read' });
     const events = entry.value.events as readonly Event[];
     const decision: Decision<Event> =
       refusal === null ? { kind: 'accepted', events } : { kind: 'refused', refusal, events };
     return { decision, index, entry: Buffer.from(stored.bytes).toString('utf8') };
   }
 }
+
+type KeptOutcome =
+  | { readonly index: number; readonly refusal: Refusal | null }
+  | { readonly index: null; readonly refusal: Refusal };
+
+// A row that was damaged must not turn into an answer that nobody gave.
+const keptAnswer = (kept: JsonValue): KeptOutcome | undefined => {
+  if (!isObject(kept)) return undefined;
+  const { index, refusal } = kept;
+  const refused = isObject(refusal) && typeof refusal['code'] === 'string' ? (refusal as unknown as Refusal) : null;
+  if (refusal !== null && refused === null) return undefined;
+  if (typeof index === 'number' && Number.isSafeInteger(index) && index >= 0) return { index, refusal: refused };
+  return index === null && refused !== null ? { index, refusal: refused } : undefined;
+};
 
 export const refuseConflict = (key: string): Refused =>
   refuse(

@@ -32,15 +32,17 @@ export class EntryClock {
   /** The time of the next entry. */
   next(last: Instant | null, now: number): Result<Instant> {
     const lastMs = last === null ? now : instantToMs(last);
-    if (lastMs - now > backwardsToleratedMs)
+    const trusted = Math.max(this.#trusted ?? now, lastMs);
+    // Against what was seen, not only against the last entry: on a quiet ledger the two are hours apart, and a clock
+    // that was put back would bring expired votes and permits to life.
+    if (trusted - now > backwardsToleratedMs)
       return refuse(
         'clock-behind',
         'L4',
-        `the clock says \`${instantFromMs(now)}\`, which is ${lastMs - now} ms before the last entry`,
-        { now: instantFromMs(now), last: last ?? '' },
+        `the clock says \`${instantFromMs(now)}\`, which is ${trusted - now} ms before a time that was seen already`,
+        { now: instantFromMs(now), last: instantFromMs(trusted) },
         'set the clock of the server right',
       );
-    const trusted = Math.max(this.#trusted ?? now, lastMs);
     if (now - trusted > forwardsToleratedMs)
       return refuse(
         'clock-ahead',

@@ -52,6 +52,19 @@ export const takeIn = <Command extends JsonObject>(
       { limit: maxEntryBytes },
       'attach large content by its digest',
     );
+  const openings = submission.openings ?? none;
+  const stray = [...openings].find(
+    ([commitment, { salt, text }]) =>
+      !isRecordable({ salt, text }) || digestOf(canonicalize({ salt, text })) !== commitment,
+  );
+  if (stray !== undefined)
+    return refuse(
+      'attachment-mismatch',
+      'L7',
+      `the text given for commitment \`${stray[0].slice(0, 80)}\` is another one`,
+      { named: stray[0].slice(0, 80) },
+      'send the salt and text that the signed commitment was made of',
+    );
   const named = attachmentsNamed(command);
   const given = keepNamed(named, submission.attachments ?? none);
   if (!given.ok) return given;
@@ -60,7 +73,7 @@ export const takeIn = <Command extends JsonObject>(
     commandText,
     named,
     given: given.value,
-    openings: submission.openings ?? none,
+    openings,
     idempotency: submission.idempotency,
   });
 };

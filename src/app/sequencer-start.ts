@@ -5,7 +5,7 @@ import type { JsonObject } from '../kernel/refusal.ts';
 import { verifyCheckpoint } from '../ledger/checkpoint.ts';
 import { rootOf } from '../ledger/merkle.ts';
 import { MerkleSlab } from '../ledger/slab.ts';
-import type { LedgerHead, LedgerStore } from '../ledger/store.ts';
+import { StoreFailure, type LedgerHead, type LedgerStore } from '../ledger/store.ts';
 import type { MarkKeeper } from './mark.ts';
 import { replay, type Damage, type EntrySource, type Folded } from './sequencer-replay.ts';
 
@@ -49,13 +49,13 @@ export const audit = async <State, Command extends JsonObject, Event extends Jso
   const { tenant, store, decider } = options;
   const slab = new MerkleSlab();
   const start: Folded<State> = { state: decider.initialState, size: 0, time: null };
-  const head = await store.head(tenant);
+  const head = await readHead(store, tenant);
   const { folded, damage } = await replay(
     tenant,
     decider,
     sourceOf(store, tenant),
     start,
-    head.size,
+    'what' in head ? head.entries : head.size,
     (entry: FoldedEntry<Command, Event>) => {
       slab.append(entry.leafHash);
       onEntry(entry);
@@ -66,9 +66,39 @@ export const audit = async <State, Command extends JsonObject, Event extends Jso
     folded,
     slab,
     signed: await signedHead(options, slab),
-    damage: damage ?? (await checkHead(options, head, folded, slab)),
+    damage: damage ?? ('what' in head ? head : await checkedHead(options, head, folded, slab)),
   };
 };
+
+const checkedHead: typeof checkHead = async (options, head, folded, slab) => {
+  try {
+    return await checkHead(options, head, folded, slab);
+  } catch (error) {
+    if (isCorrupt(error)) return { index: slab.size, what: error.message };
+    throw error;
+  }
+};
+
+const pageSize = 256;
+
+type LostHead = Damage & { readonly entries: number };
+
+// A head that cannot be read is damage like any other while the entries can: they are what people need to see.
+const readHead = async (store: LedgerStore, tenant: string): Promise<LedgerHead | LostHead> => {
+  try {
+    return await store.head(tenant);
+  } catch (error) {
+    if (!isCorrupt(error)) throw error;
+    let entries = 0;
+    // Rejects in its turn when nothing at all can be read.
+    for (let page = pageSize; page === pageSize; entries += page)
+      page = (await store.entries(tenant, entries, entries + pageSize)).length;
+    return { index: entries, what: `the head cannot be read: ${error.message}`, entries };
+  }
+};
+
+const isCorrupt = (error: unknown): error is StoreFailure =>
+  error instanceof StoreFailure && error.refusal.code === 'store-corrupt';
 
 const checkHead = async <State, Command extends JsonObject, Event extends JsonObject>(
   { tenant, store, logKey, origin, mark, acceptMissingMark = false }: AuditOptions<State, Command, Event>,
@@ -102,13 +132,23 @@ const signedHead = async <State, Command extends JsonObject, Event extends JsonO
 ): Promise<SignedHead | undefined> => {
   const marked = mark.read();
   let best: SignedHead | undefined;
-  for (const note of [await store.checkpoint(tenant), marked.ok ? marked.value?.checkpoint : undefined]) {
+  for (const note of [await keptCheckpoint(store, tenant), marked.ok ? marked.value?.checkpoint : undefined]) {
     if (note === undefined || checkNote('checkpoint', note, logKey, origin, slab) !== undefined) continue;
     const checkpoint = verifyCheckpoint(note, logKey, origin);
     if (checkpoint.ok && checkpoint.value.size >= (best?.size ?? 0))
       best = { size: checkpoint.value.size, root: checkpoint.value.root, note };
   }
   return best;
+};
+
+// Only the largest head that holds is looked for here; what is wrong with the store was named before.
+const keptCheckpoint = async (store: LedgerStore, tenant: string): Promise<string | undefined> => {
+  try {
+    return await store.checkpoint(tenant);
+  } catch (error) {
+    if (isCorrupt(error)) return undefined;
+    throw error;
+  }
 };
 
 const checkNote = (

@@ -50,6 +50,14 @@ const pruneEveryMs = 600_000;
 const entryUnknown = (message: string): Refused =>
   refuse('entry-unknown', 'L3', message, {}, 'ask for an index below the size of the latest checkpoint');
 
+// A database that is found damaged while it is in use is no better than one that is found so at the start.
+const damageIn = (error: unknown, size: number): Damage | undefined => {
+  if (error instanceof DamageFound) return error.damage;
+  return error instanceof StoreFailure && error.refusal.code === 'store-corrupt' && error.outcome === 'nothing-written'
+    ? { index: size, what: error.message }
+    : undefined;
+};
+
 /**
  * The only writer of a tenant's ledger (design 5): commands queue, one batch at a time is decided, made durable,
  * signed, marked outside the database, and only then answered. Reads answer from what is signed.
@@ -260,21 +268,35 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       // Durable from here on.
       if (prune) this.#prunedAt = this.#options.now();
       this.#folded = after;
-      if (after.size > sizeBefore) this.#publish();
-      const checkpoint = this.#signed?.note ?? null;
-      for (const [at, { resolve }] of waiting.entries()) {
-        const outcome = outcomes[at];
-        if (outcome !== undefined) resolve({ ...outcome, checkpoint });
-      }
+      this.#answer(waiting, outcomes, after.size > sizeBefore);
     } catch (error) {
       this.#fail(error, waiting, sizeBefore);
     }
   }
 
+  #answer(waiting: readonly Waiting<Command, Event>[], outcomes: readonly Outcome<Event>[], grown: boolean): void {
+    try {
+      if (grown) this.#publish();
+    } catch (error) {
+      // The entries are durable and their mark may not be: whatever the keeper says, there is no way on (SPEC L10).
+      this.#end(error, waiting);
+      return;
+    }
+    const checkpoint = this.#signed?.note ?? null;
+    for (const [at, { resolve }] of waiting.entries()) {
+      const outcome = outcomes[at];
+      if (outcome !== undefined) resolve({ ...outcome, checkpoint });
+    }
+  }
+
   #fail(error: unknown, waiting: readonly Waiting<Command, Event>[], sizeBefore: number): void {
-    if (error instanceof DamageFound) {
-      this.#isolate(error.damage);
-      this.#refuseAll(waiting, refuseQuarantined(quarantineFrom(error.damage.index, error.damage.what)));
+    const damage = damageIn(error, sizeBefore);
+    if (damage !== undefined) {
+      this.#isolate(damage);
+      // Whoever still waits, too: nothing is decided on a damaged ledger (SPEC L11).
+      const refused = refuseQuarantined(quarantineFrom(damage.index, damage.what));
+      this.#refuseAll(waiting, refused);
+      this.#refuseAll(this.#queue.splice(0), refused);
       return;
     }
     if (error instanceof StoreFailure && error.outcome === 'nothing-written') {
@@ -283,6 +305,10 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       this.#refuseAll(waiting, { ok: false, refusal: error.refusal });
       return;
     }
+    this.#end(error, waiting);
+  }
+
+  #end(error: unknown, waiting: readonly Waiting<Command, Event>[]): void {
     const refused = refuse(
       'ledger-unavailable',
       'L6',

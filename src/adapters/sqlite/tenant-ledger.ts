@@ -201,7 +201,7 @@ export class TenantLedger {
     return {
       size,
       root: row['root'] as string,
-      edge: { size, hashes: this.#json(row['edge']) as string[] },
+      edge: { size, hashes: this.#texts(row['edge']) },
       time: row['time'] as Instant | null,
     };
   }
@@ -286,6 +286,12 @@ export class TenantLedger {
   #hex(value: unknown): string {
     const bytes = value as Uint8Array;
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+  }
+
+  #texts(text: unknown): readonly string[] {
+    const list = this.#json(text);
+    if (Array.isArray(list) && list.every((item) => typeof item === 'string')) return list as readonly string[];
+    throw corrupt(this.#folder, 'the head is not what was written');
   }
 
   #json(text: unknown): JsonValue {

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stores that outlive a sequencer, so that the next one starts on what the last one left.
+import { join } from 'node:path';
+import { memoryStore } from '../../src/adapters/memory/memory-store.ts';
+import { openSqliteStore } from '../../src/adapters/sqlite/sqlite-store.ts';
+import { markFile, type MarkKeeper } from '../../src/app/mark.ts';
+import type { LedgerStore } from '../../src/ledger/store.ts';
+import { memoryMark, temporaryFolder } from '../ledger/tally.ts';
+
+export type Kept = {
+  readonly mark: MarkKeeper;
+  readonly open: () => LedgerStore;
+  /** Where the files are; empty for a store without any. */
+  readonly folder: string;
+};
+
+type Cleanup = { after: (work: () => void) => void };
+
+export const openIn = (folder: string): LedgerStore => {
+  const store = openSqliteStore(folder);
+  if (!store.ok) throw new Error(store.refusal.message);
+  return store.value;
+};
+
+export const inMemory = (): Kept => {
+  const store = memoryStore();
+  // Only the test ends it: a sequencer that is closed leaves its store open for the next one.
+  return { mark: memoryMark(), open: () => ({ ...store, close: () => Promise.resolve() }), folder: '' };
+};
+
+export const inFiles = (t: Cleanup): Kept => {
+  const folder = temporaryFolder(t);
+  return {
+    mark: markFile(join(folder, 'mark', 'main.json')),
+    open: () => openIn(join(folder, 'ledger')),
+    folder,
+  };
+};
+
+export const storeKinds: readonly (readonly [string, (t: Cleanup) => Kept])[] = [
+  ['memory', inMemory],
+  ['SQLite', inFiles],
+];
