@@ -37,11 +37,9 @@ export const authenticate = <S extends SpeakerStatement>(
   envelope: Envelope,
   check: Check<S>,
 ): Result<Signed<S>> => {
-  const parsed = parseCanonical(envelope.statement, { maxBytes: 49152 });
+  const parsed = readStatement(envelope.statement, check);
   if (!parsed.ok) return parsed;
-  const checked = check(parsed.value, '');
-  if (!checked.ok) return checked;
-  const statement = checked.value;
+  const statement = parsed.value;
   if (statement.ledger !== identity.ledger || statement.tenant !== identity.tenant)
     return refuse(
       'statement-elsewhere',
@@ -50,9 +48,9 @@ export const authenticate = <S extends SpeakerStatement>(
       { ...identity },
       'sign a statement for this ledger and tenant',
     );
-  const verified = verifyEnvelope(envelope, namespaces[statement.type as StatementType]);
-  if (!verified.ok) return verified;
-  const print = verified.value.key.fingerprint;
+  const holds = verifyEnvelope(envelope, namespaces[statement.type as StatementType]);
+  if (!holds.ok) return holds;
+  const print = holds.value.key.fingerprint;
   const record = activeKey(roster, print);
   if (record === undefined)
     return refuse(
@@ -69,7 +67,7 @@ export const authenticate = <S extends SpeakerStatement>(
       `key \`${print}\` belongs to \`${record.holder}\`, the statement says \`${statement.by}\``,
       { key: print, holder: record.holder, by: statement.by },
     );
-  const origin = checkOrigin(roster, verified.value);
+  const origin = checkOrigin(roster, holds.value);
   if (!origin.ok) return origin;
   const [kind, id] = [
     record.holder.slice(0, record.holder.indexOf(':')),
@@ -84,18 +82,53 @@ export const authenticate = <S extends SpeakerStatement>(
     text: envelope.statement,
     principal: record.holder,
     key: print,
-    level: levelOf(record.level, verified.value),
+    level: levelOf(record.level, holds.value),
     independent: origin.value,
   });
 };
 
+// The edge looks at a statement before it may wait, deciding looks again, and so does folding: the same text, the same
+// answer. Which check read it is part of the question, since a text can be one kind of statement and not another. Both
+// memories are small, since strangers can fill them.
+const read = new WeakMap<Check<unknown>, Map<string, Result<unknown>>>();
+type Known = { readonly statement: string; readonly namespace: string; readonly result: Result<VerifiedSignature> };
+const verified = new Map<string, Known>();
+const mostKept = 1000;
+const longestKept = 4096;
+
+const keep = <V>(memory: Map<string, V>, key: string, value: V, length: number): void => {
+  if (length > longestKept) return;
+  if (memory.size >= mostKept) memory.delete(memory.keys().next().value ?? '');
+  memory.set(key, value);
+};
+
+/** Parses a statement strictly, as its kind says. */
+const readStatement = <S>(text: string, check: Check<S>): Result<S> => {
+  const known = read.get(check) ?? new Map<string, Result<unknown>>();
+  const before = known.get(text);
+  if (before !== undefined) return before as Result<S>;
+  read.set(check, known);
+  const parsed = parseCanonical(text, { maxBytes: 49152 });
+  const result = parsed.ok ? check(parsed.value, '') : parsed;
+  keep(known, text, result, text.length);
+  return result;
+};
+
 /** Checks the signature alone: bytes, namespace, key; says nothing about who may have that key. */
-export const verifyEnvelope = (envelope: Envelope, namespace: string): Result<VerifiedSignature> => {
-  const blob = decodeBase64(envelope.signature);
+export const verifyEnvelope = ({ statement, signature }: Envelope, namespace: string): Result<VerifiedSignature> => {
+  const known = verified.get(signature);
+  // Only for the very bytes and the very purpose that it was checked for.
+  if (known?.statement === statement && known.namespace === namespace) return known.result;
+  const result = verifyBytes(statement, signature, namespace);
+  keep(verified, signature, { statement, namespace, result }, statement.length + signature.length);
+  return result;
+};
+
+const verifyBytes = (message: string, signature: string, namespace: string): Result<VerifiedSignature> => {
+  const blob = decodeBase64(signature);
   if (!blob.ok) return blob;
-  const signature = parseSshSignature(blob.value);
-  if (!signature.ok) return signature;
-  return verifySshSignature({ signature: signature.value, message: envelope.statement, namespace });
+  const parsed = parseSshSignature(blob.value);
+  return parsed.ok ? verifySshSignature({ signature: parsed.value, message, namespace }) : parsed;
 };
 
 // The roster's level is a ceiling; presence and verification must show in this signature's own flags (T8).
