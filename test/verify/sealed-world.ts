@@ -36,7 +36,14 @@ export const recovery = {
 export class SealedWorld extends World {
   readonly signer: NoteSigner;
 
-  constructor(options: { policy?: CompiledPolicy; records?: { [key: string]: JsonObject }; trial?: boolean } = {}) {
+  constructor(
+    options: {
+      policy?: CompiledPolicy;
+      records?: { [key: string]: JsonObject };
+      trial?: boolean;
+      time?: World['time'];
+    } = {},
+  ) {
     const policy = options.policy ?? policyOf(deployAction());
     super(policy, options.records);
     const trial = options.trial ?? true;
@@ -44,6 +51,7 @@ export class SealedWorld extends World {
     // Begins again, this time with the key that really signs.
     this.state = initialState;
     this.entries.length = 0;
+    this.time = options.time ?? this.time;
     const over = { log_key: encodeBase64(this.signer.publicKey), trial, ...(trial ? {} : { recovery }) };
     this.accept(this.genesis(policy, options.records ?? rosterRecords(), over));
   }
