@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line as a whole: finds the verb, runs it, and turns whatever happens into words and an exit code.
+import { Command, CommanderError } from 'commander';
+import { exitCodeHelp, helpLayout } from './help.ts';
+import { broken, exitCodes, failInJson, usage } from './output.ts';
+import type { Verb } from './verb.ts';
+import { verbs, type VerbName } from './verbs.ts';
+import { packageVersion } from './version.ts';
+
+const isVerb = (name: string | undefined): name is VerbName => name !== undefined && Object.hasOwn(verbs, name);
+
+const described = (): Command =>
+  new Command('countersign')
+    .usage('VERB [options]')
+    .description('Separation of duties for any critical action: nobody carries it through alone.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [verb]', 'list the verbs, or explain one')
+    // What stands after a verb belongs to the verb: `init` and `init draft` have options of the same names.
+    .enablePositionalOptions()
+    .configureHelp(helpLayout())
+    .addHelpText('after', exitCodeHelp);
+
+// Commander prints nothing of its own on an error and ends no process: `usage` does both, once, in our words.
+const quieten = (command: Command): Command => {
+  command
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .configureHelp(helpLayout());
+  for (const inner of command.commands) quieten(inner);
+  return command;
+};
+
+/** All verbs by name and summary, with nothing behind them: for help, and to say what was meant. */
+const catalogue = (): Command => {
+  const program = described();
+  for (const [name, { group, summary }] of Object.entries(verbs))
+    program.addCommand(new Command(name).description(summary).helpGroup(group));
+  return quieten(program.commandsGroup('More:'));
+};
+
+const withVerb = async (name: VerbName): Promise<Command> => {
+  const program = described();
+  const { verb }: { readonly verb: Verb } = await verbs[name].load();
+  verb(program);
+  return quieten(program);
+};
+
+const explain = (error: CommanderError): never => {
+  if (error.exitCode === 0) process.exit(exitCodes.ok);
+  // A verb with parts, and none was named: its help stands on stderr already.
+  if (error.code === 'commander.help') process.exit(exitCodes.usage);
+  const [message = '', ...rest] = error.message
+    .replace(/^error: /, '')
+    .replaceAll("'", '`')
+    .split('\n');
+  const meant = /\((Did you mean .*)\)/.exec(rest.join(' '))?.[1];
+  const verb = isVerb(process.argv[2]) ? ` ${process.argv[2]}` : '';
+  return usage(message, meant?.replace(/^D/, 'd') ?? `\`countersign help${verb}\` says what there is`);
+};
+
+// `help VERB` is `VERB --help`, and nothing at all asks what there is.
+const readAsked = (argv: readonly string[]): readonly string[] => {
+  if (argv.length === 0) return ['--help'];
+  const [first, second] = argv;
+  if (first !== 'help' || second === undefined) return argv;
+  return isVerb(second) ? [second, '--help'] : [second];
+};
+
+const run = async (argv: readonly string[]): Promise<void> => {
+  const end = argv.indexOf('--');
+  failInJson(argv.slice(0, end < 0 ? undefined : end).includes('--json'));
+  const asked = readAsked(argv);
+  const [name] = asked;
+  const program = isVerb(name) ? await withVerb(name) : catalogue();
+  await program.parseAsync(asked, { from: 'user' });
+};
+
+// A verb with a handler of its own, such as `serve`, ends by itself.
+process.on('SIGINT', () => {
+  if (process.listenerCount('SIGINT') === 1) process.exit(exitCodes.interrupted);
+});
+// `countersign list | head` is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+  throw error;
+});
+process.on('uncaughtException', (error) => broken(error));
+
+try {
+  await run(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof CommanderError) explain(error);
+  broken(error);
+}
