@@ -9,14 +9,15 @@ import { renderInbox } from './page-inbox.ts';
 import { renderProblemPage } from './page-problem.ts';
 import { renderRequestPage } from './page-request.ts';
 import { pageAfterSignIn, renderSignIn } from './page-sign-in.ts';
-import { problemOf, problemReply, type Reply } from './reply.ts';
+import { problemOf, type Reply } from './reply.ts';
 import { pageOfRequests, requestIn } from './request-routes.ts';
 import { viewOf } from './request-view.ts';
 import { identityOf, timeOf, type Call, type Handler, type ServerContext } from './server-context.ts';
 import { stillHeld } from './sessions.ts';
 import { voteNamespace, voteText } from './vote-text.ts';
 
-const page = (render: (nonce: string) => string, status = 200): Reply => {
+/** A page with a nonce of its own for its one stylesheet. */
+export const page = (render: (nonce: string) => string, status = 200): Reply => {
   const nonce = randomBytes(18).toString('base64');
   return {
     status,
@@ -135,6 +136,3 @@ export const signOut: Handler = (context, call) => {
   const cookie = `${cookieName(context.secure)}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`;
   return redirect('/sign-in', { 'set-cookie': context.secure ? `${cookie}; Secure` : cookie });
 };
-
-export const pageRefusal = (html: boolean, refusal: Refusal): Reply =>
-  html ? problemPage(refusal) : problemReply(refusal);

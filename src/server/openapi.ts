@@ -66,34 +66,3 @@ export const openApiDocument = (version: string): Json => {
     },
   };
 };
-
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-
-const accessWords: { readonly [access in Access]: string } = {
-  public: 'anybody',
-  reader: 'a token or session',
-  signed: 'the signature in it',
-  page: 'a token or session',
-};
-
-/** The same to read, without anything from elsewhere. */
-export const docsPage = (version: string): string => {
-  const rows = Object.values(routes)
-    .map(({ method, path, summary, access }) =>
-      [`<code>${method} ${escape(path)}</code>`, escape(summary), accessWords[access]]
-        .map((cell) => `<td>${cell}</td>`)
-        .join(''),
-    )
-    .map((cells) => `<tr>${cells}</tr>`)
-    .join('\n');
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Countersign: HTTP interface</title></head>
-<body><h1>HTTP interface</h1>
-<p>Countersign ${escape(version)}. Bodies and answers are described in <a href="/openapi.json">openapi.json</a>. A refusal is a problem
-(RFC 9457) with a stable <code>code</code>. An <code>Idempotency-Key</code> header on a POST makes it safe to send again.</p>
-<table><thead><tr><th>Address</th><th>What it is</th><th>Opened by</th></tr></thead><tbody>
-${rows}
-</tbody></table></body></html>
-`;
-};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { semantics } from '../lifecycle/lifecycle.ts';
-import { docsPage, openApiDocument } from './openapi.ts';
+import { page } from './html-routes.ts';
+import { openApiDocument } from './openapi.ts';
+import { renderDocs } from './page-docs.ts';
 import { json, text } from './reply.ts';
 import type { Handler } from './server-context.ts';
 
@@ -11,7 +13,7 @@ export const openapi: Handler = ({ version }) => {
   return { status: 200, type: 'application/json', body: described.body };
 };
 
-export const docs: Handler = ({ version }) => text(docsPage(version), 'text/html; charset=utf-8');
+export const docs: Handler = ({ version }) => page((nonce) => renderDocs({ nonce, version }));
 
 export const metrics: Handler = async (context) =>
   text(await context.metrics.text(), 'text/plain; version=0.0.4; charset=utf-8');
