@@ -52,7 +52,9 @@ export class TenantLedger {
     this.#writer.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON');
     const { user_version: version } = this.#writer.prepare('PRAGMA user_version').get() as { user_version: number };
     if (version > schemaVersion) throw corrupt(folder, `its tables are of version ${version}, newer than this program`);
-    this.#writer.exec(`BEGIN IMMEDIATE; ${schema} PRAGMA user_version = ${schemaVersion}; COMMIT`);
+    // A file that is only looked at stays as it is, byte for byte.
+    const raise = version < schemaVersion ? `PRAGMA user_version = ${schemaVersion};` : '';
+    this.#writer.exec(`BEGIN IMMEDIATE; ${schema} ${raise} COMMIT`);
     this.#reader = new DatabaseSync(file, { timeout: 0 });
     this.#reader.exec('PRAGMA query_only = ON');
   }
@@ -290,7 +292,7 @@ export class TenantLedger {
 
   #texts(text: unknown): readonly string[] {
     const list = this.#json(text);
-    if (Array.isArray(list) && list.every((item) => typeof item === 'string')) return list as readonly string[];
+    if (Array.isArray(list) && list.every((item) => typeof item === 'string')) return list;
     throw corrupt(this.#folder, 'the head is not what was written');
   }
 
