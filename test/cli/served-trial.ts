@@ -14,6 +14,8 @@ export type ServedTrial = {
   readonly as: (handle: string, args: readonly string[], cwd?: string) => Promise<Ran>;
   /** Approves with the digest that the server shows: tests of `approve` itself are elsewhere. */
   readonly approve: (handle: string, request: string) => Promise<void>;
+  /** Stops the server and leaves its folder. */
+  readonly halt: () => Promise<number | null>;
   readonly stop: () => Promise<number | null>;
 };
 
@@ -72,6 +74,7 @@ export const serveTrial = async (): Promise<ServedTrial> => {
       const approved = await as(handle, ['approve', request, '--yes', '--digest', change]);
       assert.equal(approved.code, 0, approved.stderr);
     },
+    halt: server.stop,
     stop: async () => {
       const code = await server.stop();
       org.remove();
