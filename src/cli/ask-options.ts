@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Client } from '../client/connect.ts';
 import type { Ask } from '../client/requests.ts';
 import { readPublicKey } from '../client/signer.ts';
@@ -14,43 +14,34 @@ import type { CompiledAction } from '../policy/compiled.ts';
 import { isAmong, type Roster } from '../roster/roster.ts';
 import { durationMs } from './duration.ts';
 import { factLines, readFacts } from './fact-argument.ts';
+import { manyOption, type Many } from './many-option.ts';
 import { orFail, usage } from './output.ts';
 import { rulesInForce } from './rules-in-force.ts';
 
 /** Options of every verb that asks for an action. */
 export type AskOptions = {
-  readonly fact: readonly string[];
+  readonly fact?: Many;
   readonly reason?: string;
   readonly audience?: string;
   readonly executor?: string;
-  readonly driver: readonly string[];
-  readonly for: readonly string[];
+  readonly driver?: Many;
+  readonly for?: Many;
   readonly emergency?: boolean;
-  readonly attest: readonly string[];
+  readonly attest?: Many;
   readonly nonce?: string;
   readonly expires?: string;
 };
 
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
-
 export const askOptions = (command: Command): Command =>
   command
-    .addOption(new Option('--fact <name=value>', 'a fact that you give; once for each').argParser(collect).default([]))
+    .addOption(manyOption('--fact <name=value>', 'a fact that you give'))
     .option('--reason <text>', 'why, for the people who decide; kept beside the ledger, which holds a digest of it')
     .option('--audience <name>', 'the enforcement point that will check the permit')
     .option('--executor <key>', 'fingerprint or .pub file of the key that will use the permit')
-    .addOption(
-      new Option('--driver <person>', 'a person who drove this machine; counts as producer')
-        .argParser(collect)
-        .default([]),
-    )
-    .addOption(new Option('--for <person>', 'a person you ask for; counts as producer').argParser(collect).default([]))
+    .addOption(manyOption('--driver <person>', 'a person who drove this machine; counts as producer'))
+    .addOption(manyOption('--for <person>', 'a person you ask for; counts as producer'))
     .option('--emergency', 'take the emergency path: one other person, no wait, an alarm and a review afterwards')
-    .addOption(
-      new Option('--attest <file>', 'a fact that somebody attested (`countersign attest`)')
-        .argParser(collect)
-        .default([]),
-    )
+    .addOption(manyOption('--attest <file>', 'a fact that somebody attested (`countersign attest`)'))
     .option('--nonce <hex>', 'the nonce that attested facts are for, from `request --prepare`')
     .option('--expires <duration>', 'how long the request may live, such as 4h; by default as policy needs');
 
@@ -74,13 +65,13 @@ export const prepareAsk = async (
 ): Promise<PreparedAsk> => {
   const rules = orFail(await rulesInForce(client));
   const action = orFail(rules.action(name));
-  const facts = orFail(readFacts(action, options.fact));
+  const facts = orFail(readFacts(action, options.fact ?? []));
   const reason = options.reason?.trim() ?? '';
   if (reason === '') usage('--reason is missing', 'say why, for the people who decide: --reason "Fixes the checkout"');
   const nonce = given.nonce ?? options.nonce ?? freshNonce();
   if (!/^[0-9a-f]{16}$/.test(nonce))
     usage(`--nonce \`${nonce.slice(0, 40)}\` is no nonce`, 'take it from `countersign request --prepare`');
-  const attested = given.resumes === true ? [] : orFail(readAttested(action, options.attest, nonce));
+  const attested = given.resumes === true ? [] : orFail(readAttested(action, options.attest ?? [], nonce));
   const governance = isGovernance(name);
   if (governance && given.content === undefined)
     usage(
@@ -97,7 +88,7 @@ export const prepareAsk = async (
       content: given.content,
       audience: governance ? null : orFail(chooseAudience(action, rules.roster, options.audience)),
       executor: governance ? null : orFail(chooseExecutor(action, rules.roster, options.executor, given.executorKey)),
-      drivers: readDrivers([...options.driver, ...options.for]),
+      drivers: readDrivers([...(options.driver ?? []), ...(options.for ?? [])]),
       emergency: options.emergency === true,
       nonce,
       not_after: validUntil(action, options.expires),

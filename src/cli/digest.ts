@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { Option } from 'commander';
 import { openVerifiedCase } from '../client/verified-case.ts';
 import { visibleText } from '../client/visible-text.ts';
 import { digestOf } from '../crypto/digest.ts';
@@ -11,15 +10,16 @@ import { refuse, type JsonValue } from '../kernel/refusal.ts';
 import { isObject } from '../kernel/shape.ts';
 import type { OpenedCase } from '../verify/open-case.ts';
 import { examples } from './help.ts';
+import { manyOption, type Many } from './many-option.ts';
 import { openClient, verifyingOptions, type VerifyingOptions } from './open-client.ts';
 import { fail, orFail, print, printJson, say, usage } from './output.ts';
 import type { Verb } from './verb.ts';
 
-type DigestOptions = VerifyingOptions & { readonly artifact: readonly string[]; readonly repo?: string };
+type DigestOptions = VerifyingOptions & { readonly artifact?: Many; readonly repo?: string };
 type Found = { readonly what: string; readonly digest: string; readonly where: string };
 
 const digest = async (id: string, options: DigestOptions): Promise<void> => {
-  const files = options.artifact.map((path) => ({ path, digest: fileDigest(path) }));
+  const files = (options.artifact ?? []).map((path) => ({ path, digest: fileDigest(path) }));
   const client = await openClient(options);
   const opened = orFail(await openVerifiedCase(client, id));
   const found = [
@@ -105,11 +105,7 @@ export const verb: Verb = (program) => {
         .description("Work out a request's change digest on this machine, and compare it with what you hold yourself.")
         .argument('<id>', 'request id'),
     )
-      .addOption(
-        new Option('--artifact <file>', 'a file that the change must name by its digest; may be repeated')
-          .argParser((value: string, before: readonly string[]) => [...before, value])
-          .default([]),
-      )
+      .addOption(manyOption('--artifact <file>', 'a file that the change must name by its digest'))
       .option('--repo <dir>', 'a git repository that must hold the commits the change names')
       .action(digest),
     '$ countersign digest req_0123456789abcdefghjkmnpqrs --artifact dist/shop.tgz --repo .',

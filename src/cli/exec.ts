@@ -9,6 +9,7 @@ import { checkCopies, prepareRun, type PreparedRun } from './exec-plan.ts';
 import { carryOut } from './exec-run.ts';
 import { reportUnfinished } from './exec-unfinished.ts';
 import { examples } from './help.ts';
+import { manyOption, type Many } from './many-option.ts';
 import { openClient, openKey, verifyingOptions, type VerifyingOptions } from './open-client.ts';
 import { exitCodes, fail, orFail, say, usage } from './output.ts';
 import { tellAsked } from './request.ts';
@@ -20,8 +21,8 @@ import { waitFor } from './watch.ts';
 
 export type ExecOptions = VerifyingOptions &
   AskOptions & {
-    readonly artifact: readonly string[];
-    readonly env: readonly string[];
+    readonly artifact?: Many;
+    readonly env?: Many;
     readonly stdin?: string;
     readonly runKey?: string;
     readonly request?: string;
@@ -47,8 +48,8 @@ const exec = async (action: string, argv: readonly string[], options: ExecOption
     prepareRun({
       argv,
       cwd: process.cwd(),
-      artefacts: artifact,
-      envNames: env,
+      artefacts: artifact ?? [],
+      envNames: env ?? [],
       env: process.env,
       stdin,
       folder: journal.folder,
@@ -143,8 +144,6 @@ const waitForPermit = async (client: Client, id: string, waiting: Waiting): Prom
   }
 };
 
-const many = (value: string, before: readonly string[]): readonly string[] => [...before, value];
-
 export const verb: Verb = (program) => {
   const command = askOptions(
     verifyingOptions(
@@ -158,17 +157,13 @@ export const verb: Verb = (program) => {
     ),
   )
     .addOption(
-      new Option(
+      manyOption(
         '--artifact <file>',
         'a file the command is given; a private copy is hashed now and used later. An argument that is this path, or ends in `=` and this path, is replaced by the path of the copy',
-      )
-        .argParser(many)
-        .default([]),
+      ),
     )
     .addOption(
-      new Option('--env <name>', 'pass this variable on; everybody who decides sees its value. Nothing else is passed')
-        .argParser(many)
-        .default([]),
+      manyOption('--env <name>', 'pass this variable on; everybody who decides sees its value. Nothing else is passed'),
     )
     .option('--stdin <file>', "the command's standard input; copied and hashed now")
     .option('--run-key <file|agent>', 'the key that uses the permit; by default the one that asks')

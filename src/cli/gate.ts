@@ -13,6 +13,7 @@ import { askOptions, prepareAsk, type AskOptions } from './ask-options.ts';
 import { durationMs } from './duration.ts';
 import { findGate, rememberGate, resumeNonce } from './gate-resume.ts';
 import { examples } from './help.ts';
+import { manyOption, type Many } from './many-option.ts';
 import { openClient, openKey, verifyingOptions, type VerifyingOptions } from './open-client.ts';
 import { exitCodes, fail, orFail, print, printJson, say, usage } from './output.ts';
 import { couldApprove, gradeLine, sentence, standing } from './request-words.ts';
@@ -29,7 +30,7 @@ type GateOptions = VerifyingOptions &
     readonly runKey?: string;
     readonly permitOut?: string;
     readonly result?: 'succeeded' | 'failed';
-    readonly artifact: readonly string[];
+    readonly artifact?: Many;
     readonly content?: string;
     readonly minPersons?: string;
   };
@@ -66,7 +67,7 @@ const gate = async (action: string, options: GateOptions): Promise<void> => {
     ...(content === undefined ? {} : { content }),
     ...(permitOut === undefined ? { executorKey: executor.key.fingerprint } : {}),
   });
-  checkArtifacts(ask, options.artifact);
+  checkArtifacts(ask, options.artifact ?? []);
   const id = before ?? (await askOnce(parts, ask));
   rememberGate(client, nonce, id);
   const view = await waitOrLeave(parts, id, options.wait === true, limit);
@@ -176,7 +177,7 @@ const passThrough = async (parts: Gate, ask: Ask, view: RequestView): Promise<vo
   // What was approved must be what this call is about: the same facts, content, executor, enforcement point.
   const opened = orFail(await openVerifiedCase(client, view.request));
   orFail(compareForResume(opened, ask));
-  checkArtifacts(ask, options.artifact);
+  checkArtifacts(ask, options.artifact ?? []);
   const held = orFail(
     await obtainPermit(client, view.request, {
       minPersons: floorOf(options),
@@ -246,8 +247,6 @@ const sendResult = async (
   else print(`${outcome} ${id}`);
 };
 
-const many = (value: string, before: readonly string[]): readonly string[] => [...before, value];
-
 export const verb: Verb = (program) => {
   const command = askOptions(
     verifyingOptions(
@@ -266,9 +265,7 @@ export const verb: Verb = (program) => {
     .option('--permit-out <file>', 'write the permit file, for another enforcement point to use')
     .option('--run-key <file|agent>', 'the key that uses the permit; by default the one that asks')
     .addOption(
-      new Option('--artifact <file>', 'a file whose digest a fact must name, looked at again right before use')
-        .argParser(many)
-        .default([]),
+      manyOption('--artifact <file>', 'a file whose digest a fact must name, looked at again right before use'),
     )
     .option('--content <file>', 'a document to attach: what will be carried out as a whole')
     .option('--min-persons <count>', 'least number of persons who must have approved, whatever policy says')

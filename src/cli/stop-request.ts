@@ -23,14 +23,17 @@ export const stopRequest = async (id: string, kind: 'veto' | 'withdrawal', optio
     change: view.change,
     reason: opening === undefined ? null : commitTo(opening),
   });
-  const [path, event] = kind === 'veto' ? ['veto', 'RequestVetoed'] : ['withdraw', 'RequestWithdrawn'];
+  const [path, event] =
+    kind === 'veto'
+      ? [`/v1/requests/${id}/veto`, 'RequestVetoed']
+      : [`/v1/requests/${id}/withdraw`, 'RequestWithdrawn'];
   const late = setTimeout(() => {
     warn(
       'no receipt after 10 seconds: the server may be hiding this. Tell the enforcement point and the others directly.',
     );
   }, receiptWithinMs);
   const sent = await sendStatement(client, orFail(signerOf(client)), statement, {
-    path: `/v1/requests/${id}/${path}`,
+    path,
     event: [event],
     ...(opening === undefined ? {} : { more: { reason: opening } }),
   });

@@ -5,7 +5,10 @@ import { eventOf, type CheckedReceipt } from '../client/receipt.ts';
 import { fetchPermit, sendStatement, showRequest } from '../client/requests.ts';
 import type { Signer } from '../client/signer.ts';
 import { consumptionStatementOf, now, resultStatementOf } from '../client/statements.ts';
+import { openVerifiedCase } from '../client/verified-case.ts';
+import { parsePermitFile } from '../execute/permit-file.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import { parseTlogProof } from '../ledger/tlog-proof.ts';
 import type { Permit } from '../request/request-state.ts';
 import type { Expectations, Verdict } from '../verify/verdict.ts';
 import { verifyPermit } from '../verify/verify.ts';
@@ -60,8 +63,12 @@ export const obtainPermit = async (
   id: string,
   { expect, minPersons }: PermitOptions,
 ): Promise<Result<HeldPermit>> => {
+  const opened = await openVerifiedCase(client, id);
+  if (!opened.ok) return opened;
   const answer = await fetchPermit(client, id);
   if (!answer.ok) return answer;
+  const continued = await acceptHistory(client, answer.value.file);
+  if (!continued.ok) return continued;
   const verdict = verifyPermit(answer.value.file, {
     pin: client.anchor.pin,
     allowTrial: client.allowTrial,
@@ -69,6 +76,7 @@ export const obtainPermit = async (
     ...(minPersons === undefined ? {} : { minPersons }),
     now: now(),
     expect,
+    knownGovernance: opened.value.governance,
   });
   const { permit, reasons } = verdict;
   if (permit === null || verdict.result !== 'PASS') {
@@ -77,15 +85,23 @@ export const obtainPermit = async (
       ? refuse('permit-void', 'X1', 'the permit does not verify', {}, 'ask again, and tell the founders')
       : { ok: false, refusal: first };
   }
-  return permit.request === id
+  return permit.request === id && permit.change === opened.value.digest
     ? ok({ permit, file: answer.value.file, verdict })
     : refuse(
         'permit-wrong-change',
         'X2',
-        `the permit is for request \`${permit.request}\`, not for \`${id}\``,
+        `the permit is for change \`${permit.change}\` of \`${permit.request}\`, not for \`${opened.value.digest}\``,
         { request: permit.request },
         'use nothing of it; tell the founders',
       );
+};
+
+// A genuine permit out of another history than the one seen here is none (T5, T13).
+const acceptHistory = async (client: Client, file: string): Promise<Result<unknown>> => {
+  const parsed = parsePermitFile(file);
+  if (!parsed.ok) return parsed;
+  const proof = parseTlogProof(parsed.value.proof);
+  return proof.ok ? client.accept(proof.value.checkpoint) : proof;
 };
 
 /**

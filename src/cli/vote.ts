@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { personSetback, seatsOpenTo, type Setback } from '../approve/evaluate-gate.ts';
 import { contentLines, documentLines, type DocumentLine } from '../client/change-lines.ts';
 import type { Client } from '../client/connect.ts';
@@ -15,6 +15,7 @@ import type { RefusalCode } from '../kernel/refusal-codes.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import type { OpenedCase } from '../verify/open-case.ts';
 import { askPerson } from './ask-person.ts';
+import { manyOption, type Many } from './many-option.ts';
 import { openClient, verifyingOptions, type VerifyingOptions } from './open-client.ts';
 import { fail, orFail, print, printJson, say, styled, usage, warn } from './output.ts';
 import { gradeLine } from './request-words.ts';
@@ -24,7 +25,7 @@ export type Decision = 'approve' | 'reject';
 export type VoteOptions = VerifyingOptions & {
   readonly yes?: boolean;
   readonly digest?: string;
-  readonly seat: readonly string[];
+  readonly seat?: Many;
   readonly comment?: string;
   readonly content?: string;
 };
@@ -34,11 +35,7 @@ export const voteOptions = (command: Command): Command =>
   verifyingOptions(command)
     .option('--yes', 'sign without asking; needs --digest, so that a script names what it signs')
     .option('--digest <digest>', 'the change digest you mean to sign; any other is refused')
-    .addOption(
-      new Option('--seat <name>', 'a seat you agree to fill; by default all that are open to you')
-        .argParser((value: string, before: readonly string[]) => [...before, value])
-        .default([]),
-    )
+    .addOption(manyOption('--seat <name>', 'a seat you agree to fill; by default all that are open to you'))
     .option('--comment <text>', 'a comment; kept beside the ledger, which holds a digest of it')
     .option('--content <file>', 'your own copy of the content, where it cannot be shown as text');
 
@@ -55,7 +52,7 @@ export const castVote = async (id: string, decision: Decision, options: VoteOpti
   orFail(compareWithView(opened, view));
   const by = orFail(await client.principal());
   orFail(checkOpen(opened));
-  const seats = decision === 'approve' ? orFail(openSeats(opened, by, options.seat)) : [];
+  const seats = decision === 'approve' ? orFail(openSeats(opened, by, options.seat ?? [])) : [];
   const shown = showAll(opened, view, options, decision);
   await confirm(shown, decision, options);
   // The digest once more, of the very text whose every value was shown.

@@ -73,6 +73,16 @@ export const acceptCheckpoint = async (setting: Setting, note: string): Promise<
 const formatKey = ({ name, id, publicKey }: NoteVerifier): string =>
   `${name}+${id}+${Buffer.concat([Buffer.from([1]), publicKey]).toString('base64')}`;
 
+// These say that the server cannot answer now, and nothing about its ledger; it is a "no" all the same.
+const passing = new Set<string>([
+  'server-unreachable',
+  'server-failed',
+  'server-refused',
+  'overloaded',
+  'answer-malformed',
+  'ledger-unavailable',
+]);
+
 const demandConsistency = async (
   setting: Setting,
   seen: SeenCheckpoint,
@@ -97,7 +107,7 @@ const demandConsistency = async (
   if (!answer.ok) {
     // Another command line of this home may have seen more in between; a server that has it can prove it.
     const { code } = answer.refusal;
-    if (code === 'server-unreachable' || code === 'overloaded' || code === 'answer-malformed') return answer;
+    if (passing.has(code)) return answer;
     return shortened(setting, notes, answer.refusal.message);
   }
   const proven = verifyConsistency({

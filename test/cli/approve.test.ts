@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startRunning, type Running } from '../server/running.ts';
 import { Desks } from './desk.ts';
@@ -80,4 +82,38 @@ test('without a pin nothing is signed, and a trial must be allowed', async () =>
   assert.equal(noPin.refusal['code'], 'pin-missing', noPin.stderr);
   const other = await desks.run('radia', args, { COUNTERSIGN_PIN: `sha256:${'1'.repeat(64)}` });
   assert.deepEqual([other.refusal['code'], other.code], ['ledger-elsewhere', 7], other.stderr);
+});
+
+const hasTerminal = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
+
+test('at a terminal the first word is asked for; another one signs nothing (SPEC W3)', {
+  skip: hasTerminal ? false : 'no `script` (util-linux) to make a terminal with',
+}, async () => {
+  const typing = async (
+    id: string,
+    answer: (words: readonly string[]) => string,
+  ): Promise<{ code: number | null; text: string }> => {
+    const { words } = await running.show(id);
+    const command = `${process.execPath} ${join(import.meta.dirname, '../../src/cli/main.ts')} approve ${id} --allow-trial`;
+    const child = spawn('script', ['-qec', command, '/dev/null'], {
+      env: { PATH: process.env['PATH'], NO_COLOR: '1', ...desks.env('linus') },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (text.includes('Type the first word') && child.stdin.writable && !child.stdin.writableEnded)
+        child.stdin.end(`${answer(words)}\n`);
+    });
+    const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+    return { code, text };
+  };
+  const { request } = await running.ask();
+  const wrong = await typing(request, (words) => words[1] ?? '');
+  assert.equal(wrong.code, 3, wrong.text);
+  assert.match(wrong.text, /vote-not-confirmed/);
+  assert.deepEqual((await running.show(request)).votes, []);
+  const right = await typing(request, (words) => words[0] ?? '');
+  assert.equal(right.code, 0, right.text);
+  assert.equal((await running.show(request)).status, 'met');
 });

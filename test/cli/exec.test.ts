@@ -165,7 +165,7 @@ test('a request is taken up again for exactly the same command, and for no other
 
 test('killed between use and end: the next start reports unknown, with a finding, and never runs it again', async () => {
   const marks = join(desks.folder, 'ran');
-  const run = await start(['--', '/bin/sh', '-c', `echo x >> ${marks}; exec sleep 30`]);
+  const run = await start(['--', '/bin/sh', '-c', `echo x >> ${marks}; exec sleep 5`]);
   await approve(run.id);
   for (let tries = 0; !existsSync(marks) && tries < 200; tries += 1) await sleep(50);
   assert.ok(existsSync(marks));
@@ -216,4 +216,29 @@ test('a rejected run is a "no", and what cannot be pinned down is asked by nobod
     assert.deepEqual([refused.refusal['code'], refused.code], [code, 2], refused.stderr);
   }
   assert.deepEqual(await asked(), before);
+});
+
+test('a secret comes from a command or on a descriptor, only after use; one that fails uses the permit up and runs nothing', async () => {
+  const marker = join(desks.folder, 'released');
+  const run = await start([
+    '--credential-from',
+    `exec:touch ${marker}; echo from-vault`,
+    '--credential-fd',
+    '--',
+    '/bin/sh',
+    '-c',
+    'echo "got $(cat <&3), env ${COUNTERSIGN_CREDENTIAL:-none}"',
+  ]);
+  assert.ok(!existsSync(marker), 'nothing is released before the permit is used');
+  await approve(run.id);
+  const { code, stdout, stderr } = await run.end;
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /got from-vault, env none/);
+  const broken = await start(['--credential-from', 'exec:exit 4', '--', '/bin/sh', '-c', `touch ${marker}-2`]);
+  await approve(broken.id);
+  const end = await broken.end;
+  assert.equal(end.code, 6, end.stderr);
+  assert.match(end.stderr, /credential-unavailable/);
+  assert.ok(!existsSync(`${marker}-2`));
+  assert.equal((await running.show(broken.id)).outcome, 'failed');
 });

@@ -120,7 +120,7 @@ test('a "no" is exit 3, waiting too long 124, and too few persons are too few he
   assert.equal((await gate('run-4')).code, 3);
   const slow = await gate('run-5', ['--wait', '--timeout', '1s']);
   assert.deepEqual([slow.code, slow.refusal['code']], [124, 'wait-timeout'], slow.stderr);
-  await running.vote(String((slow.refusal['facts'] as { request: string }).request), 'linus');
+  await running.vote((slow.refusal['facts'] as { request: string }).request, 'linus');
   const few = await gate('run-5', ['--min-persons', '2']);
   assert.deepEqual([few.code, few.refusal['code']], [7, 'persons-too-few'], few.stderr);
   const waits = await gate('run-5', ['--wait', '--timeout', '20s']);

@@ -33,7 +33,7 @@ after(async () => {
 });
 
 const facts = ['service=shop', 'risk=3', 'fast=true', 'regions=us,eu'];
-const ask = (more: readonly string[], given = facts, by = 'ada'): Promise<Answered> =>
+const ask = (more: readonly string[], given: readonly string[] = facts, by = 'ada'): Promise<Answered> =>
   desks.run(by, [
     'request',
     'deploy.production',
