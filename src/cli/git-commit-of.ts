@@ -5,7 +5,11 @@ import { statSync } from 'node:fs';
 
 const git = (folder: string, ...args: readonly string[]): string | undefined => {
   try {
-    return execFileSync('git', ['-C', folder, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    // A repository may name a program that watches files for git; reading a commit shall not start it.
+    return execFileSync('git', ['-C', folder, '-c', 'core.fsmonitor=false', ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
   } catch {
     return undefined;
   }

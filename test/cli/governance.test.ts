@@ -6,7 +6,7 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeKey } from './sample-organisation.ts';
-import { runCli } from './run-cli.ts';
+import { runCli, startCli } from './run-cli.ts';
 import { serveTrial, type ServedTrial } from './served-trial.ts';
 
 let trial: ServedTrial;
@@ -49,6 +49,17 @@ test('O8, INV8: a new person proves their key, two founders approve, and only th
   const { request } = JSON.parse(asked.stdout) as { readonly request: string };
   const early = await trial.as('ada', ['activate', request]);
   assert.equal(early.code, 8, 'nobody has approved it yet');
+  const watching = startCli(
+    ['watch', request, '--server', trial.url, '--pin', trial.pin, '--key', trial.org.key('ada'), '--allow-trial'],
+    { env: { COUNTERSIGN_HOME: join(trial.org.folder, 'homes', 'ada') } },
+  );
+  const ended = new Promise<number | null>((resolve) => watching.on('close', resolve));
+  await Promise.race([
+    new Promise((seen) => watching.stdout.once('data', seen)),
+    new Promise((seen) => watching.stderr.once('data', seen)),
+  ]);
+  watching.kill('SIGINT');
+  assert.equal(await ended, 130, 'Ctrl-C ends a verb that waits');
   await trial.approve('grace', request);
   await trial.approve('radia', request);
   const before = JSON.parse((await trial.as('ada', ['roster', 'show', '--json'])).stdout) as { version: number };

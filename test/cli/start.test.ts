@@ -19,7 +19,8 @@ type Started = {
 };
 
 const start = async (...args: readonly string[]): Promise<Started> => {
-  const child = startCli(['start', ...args], { cwd: folder });
+  const bare = args.includes('bare') ? { env: { PATH: '/nowhere' } } : {};
+  const child = startCli(['start', ...args], { cwd: folder, ...bare });
   let told = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => (told += chunk.toString('utf8')));
@@ -118,6 +119,17 @@ test('a second start carries on with the same ledger, keys and token', async () 
   } finally {
     assert.equal(await server.stop(), 0);
   }
+});
+
+test('a first start needs no OpenSSH: keys are written by itself, in the same format', async () => {
+  const server = await start('--listen', '127.0.0.1:0', '--dir', 'bare');
+  assert.equal(await server.stop(), 0);
+  const key = join(folder, 'bare', 'keys', 'ada');
+  assert.equal(statSync(key).mode & 0o777, 0o600);
+  const derived = spawnSync('ssh-keygen', ['-y', '-f', key], { encoding: 'utf8' });
+  assert.equal(derived.status, 0, derived.stderr);
+  assert.ok(readFileSync(`${key}.pub`, 'utf8').startsWith(derived.stdout.split(' ').slice(0, 2).join(' ')));
+  assert.match(readFileSync(`${key}.pub`, 'utf8'), /ada of the trial/);
 });
 
 test('a port in use is said so; without --listen the next free one is taken', async () => {
