@@ -82,7 +82,7 @@ const quarantined = async (kept: Kept, index: number, what: RegExp): Promise<voi
   const store = kept.open();
   const { sequencer, alerts, fatal } = await startTally(store, kept.mark);
   assert.equal(alerts.length, 1, 'the alert goes out once');
-  assert.equal(alerts[0]?.index, index, alerts[0]?.what);
+  assert.equal(alerts[0]?.index, index, alerts[0]?.what ?? '');
   assert.match(alerts[0]?.what ?? '', what);
   assert.equal(sequencer.quarantine()?.index, index);
   const { decision } = await sequencer.submit(add(1));

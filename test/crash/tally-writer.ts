@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// A process to be killed: it keeps a tally on the real store, with many appends in flight, and writes down each answer
+// only after it came. node tally-writer.ts FOLDER ROUND
+import { writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { openSqliteStore } from '../../src/adapters/sqlite/sqlite-store.ts';
+import { markFile } from '../../src/app/mark.ts';
+import { digestOf } from '../../src/crypto/digest.ts';
+import { add, startTally, type TallyCommand } from '../ledger/tally.ts';
+
+const [folder = '', round = ''] = process.argv.slice(2);
+const say = (line: string): void => void writeSync(1, `${line}\n`);
+const inFlight = 200;
+
+const store = openSqliteStore(join(folder, 'ledger'));
+if (!store.ok) {
+  say(`refused ${store.refusal.code}`);
+  process.exit(3);
+}
+const { sequencer, alerts } = await startTally(store.value, markFile(join(folder, 'mark', 'main.json')), {
+  fatal: (error) => {
+    say(`fatal ${error instanceof Error ? error.message : String(error)}`);
+    process.exit(6);
+  },
+});
+for (const { index, what } of alerts) say(`quarantine ${index} ${what}`);
+say(`started ${sequencer.head().size}`);
+
+await sequencer.follow(
+  { name: 'sums', from: 0, onError: (_, error) => say(`follower ${String(error)}`) },
+  async (entries) =>
+    entries.map(({ index, leafHash }) => ({ view: 'leaves', key: String(index).padStart(9, '0'), value: leafHash })),
+);
+
+let number = 0;
+const work = async (): Promise<void> => {
+  for (;;) {
+    number += 1;
+    const key = `${round}-${number}`;
+    const padding = 'x'.repeat(number % 700);
+    const blob = Buffer.from(`${key} ${'y'.repeat(number % 3000)}`);
+    const withBlob = number % 9 === 0;
+    const command: TallyCommand = withBlob
+      ? { type: 'Weigh', key, attachments: [digestOf(blob)] }
+      : { ...add(number), key, padding };
+    const { decision, index } = await sequencer.submit(command, {
+      attachments: new Map<string, Uint8Array>(withBlob ? [[digestOf(blob), blob]] : []),
+      idempotency: { principal: 'p', route: 'r', key, bodyDigest: digestOf(key) },
+    });
+    if (index === null) say(`no ${decision.kind === 'refused' ? decision.refusal.code : ''}`);
+    else say(`yes ${index} ${key}`);
+  }
+};
+await Promise.all(Array.from({ length: inFlight }, work));
