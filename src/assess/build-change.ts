@@ -9,7 +9,7 @@ import type { Facts } from '../request/facts.ts';
 import { producersOf } from '../request/producers.ts';
 import type { Submission } from '../request/submission.ts';
 import type { LedgerIdentity, Signed } from '../roster/authenticate.ts';
-import { activeInstance, activeKey, isAmong, type Roster } from '../roster/roster.ts';
+import { activeInstance, activeKey, isAmong, personBehind, type Roster } from '../roster/roster.ts';
 import { assess } from './assess.ts';
 import { checkFactValue } from './fact-value.ts';
 import { emergencyGate, tierGate } from './required-gate.ts';
@@ -56,7 +56,7 @@ export const buildChange = (setting: ChangeSetting): Result<ChangeDocument> => {
   const tier = statement.emergency ? strictest : action.tiers.find((one) => one.name === assessed.tier);
   if (tier === undefined) return noTier(action.name, assessed.tier);
   const gate = statement.emergency
-    ? emergencyGate(action, strictest, roster, producers.value, setting.debtOpen)
+    ? emergencyGate(action, strictest, roster, unsteered(setting, producers.value), setting.debtOpen)
     : tierGate(tier);
   if (gate === undefined)
     return refuse(
@@ -96,6 +96,14 @@ export const buildChange = (setting: ChangeSetting): Result<ChangeDocument> => {
     permit_valid_ms: Math.min(action.timing.permit_valid_ms, lasts),
     consume: action.consume,
   });
+};
+
+// Drivers are what a requester says of itself. They add producers; they must not make it look as if nobody were left to
+// command from another team, which would lower the gate (INV9).
+const unsteered = ({ roster, requester }: ChangeSetting, producers: readonly string[]): readonly string[] => {
+  const { by, drivers } = requester.statement;
+  const asker = personBehind(roster, by);
+  return producers.filter((person) => person === asker || !drivers.includes(person));
 };
 
 const noTier = (action: string, tier: string) =>

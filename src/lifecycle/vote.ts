@@ -70,12 +70,17 @@ export const decideVote = (setting: Setting, command: CommandOf<'CastVote'>): Ou
     index: moment.index,
     leaf: '',
   };
-  const recorded: LifecycleEvent = { type: 'ApprovalRecorded', ...cast, level, independent };
-  if (request.status === 'met') return accepted(recorded);
-  const gate = evaluateGate({ roster: state.roster, change, votes: [...votes, vote], time: moment.time });
-  if (gate.result !== 'met') return accepted(recorded);
   const of = { request: request.id, revision: change.revision };
+  const recorded: LifecycleEvent = { type: 'ApprovalRecorded', ...cast, level, independent };
+  const gateWith = (counted: readonly CastVote[]) =>
+    evaluateGate({ roster: state.roster, change, votes: counted, time: moment.time });
+  const stillMet = request.status === 'met' && gateWith(votes).result === 'met';
+  if (stillMet) return accepted(recorded);
+  // T1: the votes it was met by fell in the meantime, and the lock counts from votes that hold.
+  const lost: readonly LifecycleEvent[] = request.status === 'met' ? [{ type: 'GateLost', ...of }] : [];
+  const gate = gateWith([...votes, vote]);
+  if (gate.result !== 'met') return accepted(...lost, recorded);
   const lock: readonly LifecycleEvent[] =
     change.gate.time_lock === null ? [] : [{ type: 'TimelockStarted', ...of, until: lockEndsAt(change, moment.time) }];
-  return accepted(recorded, { type: 'GateMet', ...of, seats: gate.filled }, ...lock);
+  return accepted(...lost, recorded, { type: 'GateMet', ...of, seats: gate.filled }, ...lock);
 };
