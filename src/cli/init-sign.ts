@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { openSigner } from '../client/signer.ts';
+import { visibleText } from '../client/visible-text.ts';
 import { fingerprintWords } from '../crypto/words.ts';
 import { refuse, type Result, ok } from '../kernel/refusal.ts';
 import { askPerson } from './ask-person.ts';
@@ -21,19 +22,20 @@ export const missingKeys = (draft: Draft, claimed: ReadonlySet<string>): readonl
     .map((key) => key.slice('key/'.length))
     .filter((fingerprint) => !claimed.has(fingerprint));
 
-const wrongPin = (given: string, ledger: string): Result<never> =>
+const differs = (message: string): Result<never> =>
   refuse(
     'draft-differs',
     'N7',
-    `the draft's digest is \`${ledger}\`, not \`${given}\``,
-    { given, ledger },
+    message,
+    {},
     'somebody has another draft than you: compare the six words with the other founders before anybody signs',
   );
 
-// The words must have come over another channel than the draft; whoever only copies them from the screen compares nothing.
+// The words must have come over another channel than the draft, so they are not on the screen before they are typed.
 const compared = async ({ genesis }: Draft, { pin, input }: SignOptions): Promise<Result<null>> => {
   const { ledger } = genesis.identity;
-  if (pin !== undefined) return pin === ledger ? ok(null) : wrongPin(pin, ledger);
+  if (pin !== undefined)
+    return pin === ledger ? ok(null) : differs(`the draft has digest \`${ledger}\`, not \`${pin}\``);
   const words = fingerprintWords(ledger).join(' ');
   const typed = input
     ? await askPerson('Let another founder read you their six words, and type them here to sign: ')
@@ -43,7 +45,9 @@ const compared = async ({ genesis }: Draft, { pin, input }: SignOptions): Promis
       'nobody is at the terminal to compare the six words',
       'give --pin DIGEST with the digest that another founder told you',
     );
-  return typed.toLowerCase().split(/\s+/).join(' ') === words ? ok(null) : wrongPin(typed.slice(0, 80), words);
+  return typed.toLowerCase().split(/\s+/).join(' ') === words
+    ? ok(null)
+    : differs(`\`${visibleText(typed).slice(0, 80)}\` are not the words of this draft`);
 };
 
 /**
@@ -65,7 +69,7 @@ export const signDraft = async (folder: string, options: SignOptions): Promise<v
         'sign with a key that the draft lists, or have the draft made again with this one',
       ),
     );
-  for (const line of genesisSummary(draft.genesis, draft.names)) say(line);
+  for (const line of genesisSummary(draft.genesis, draft.names)) if (!line.startsWith('Words ')) say(line);
   say('');
   orFail(await compared(draft, options));
   const blob = orFail(await signer.sign(draft.statement, 'countersign-genesis@v1'));
@@ -76,6 +80,9 @@ export const signDraft = async (folder: string, options: SignOptions): Promise<v
     print(file);
     say(
       `Signed with ${fingerprint}, as ${String(record?.['holder'])}. Hand that file back to whoever keeps the draft.`,
+    );
+    say(
+      `Six words for the next founder to hear from you: ${fingerprintWords(draft.genesis.identity.ledger).join(' ')}`,
     );
     say(
       missing.length === 0 ? 'Every key has signed: countersign init finish' : `Still to sign: ${missing.join(', ')}`,

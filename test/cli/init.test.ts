@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Founding: the whole ceremony with real keys, and everything that must not found a ledger.
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -14,6 +15,25 @@ const organisation = (): Organisation => {
   return one;
 };
 after(() => made.forEach((one) => one.remove()));
+
+// A real terminal: types the answer when it is asked for, as a person would.
+const atTerminal = (
+  command: string,
+  answer: string,
+): Promise<{ readonly code: number | null; readonly seen: string }> =>
+  new Promise((resolve) => {
+    const child = spawn('script', ['-qec', command, '/dev/null'], {
+      env: { PATH: process.env['PATH'] ?? '', NO_COLOR: '1' },
+    });
+    let [seen, typed] = ['', false];
+    child.stdout.on('data', (chunk: Buffer) => {
+      seen += chunk.toString('utf8');
+      if (typed || !seen.includes('type them here to sign:')) return;
+      typed = true;
+      child.stdin.write(`${answer}\n`);
+    });
+    child.on('close', (code) => resolve({ code, seen }));
+  });
 
 const draft = async (org: Organisation, ...more: readonly string[]) => {
   for (const handle of ['grace', 'radia']) makeKey(join(org.folder, `${handle}-recovery`));
@@ -90,6 +110,24 @@ test('N7: a founder who was told another digest does not sign', async () => {
   assert.deepEqual(readdirSync(join(org.folder, 'draft', 'signatures')), []);
   const alone = await runCli(['init', 'sign', join(org.folder, 'draft'), '--key', org.key('ada')]);
   assert.equal(alone.code, 2, 'without a terminal and without --pin nobody compares anything');
+});
+
+test('N7: at a terminal the words are not on the screen before they are typed, and wrong ones sign nothing', async (t) => {
+  if (process.platform !== 'linux' || spawnSync('script', ['--version']).error !== undefined)
+    return t.skip('`script` of util-linux is missing: nobody could type at a terminal');
+  const org = organisation();
+  const drafted = await draft(org);
+  const words = /by voice: ([a-z ]+)/.exec(drafted.stderr)?.[1] ?? '';
+  assert.equal(words.split(' ').length, 6);
+  const main = join(import.meta.dirname, '../../src/cli/main.ts');
+  const command = `'${process.execPath}' '${main}' init sign '${join(org.folder, 'draft')}' --key '${org.key('ada')}'`;
+  const wrong = await atTerminal(command, 'acorn acorn acorn acorn acorn acorn');
+  assert.equal(wrong.code, 7, wrong.seen);
+  assert.match(wrong.seen, /error\[draft-differs\]/);
+  assert.ok(!wrong.seen.includes(words), 'the words are not given away');
+  const right = await atTerminal(command, words.toUpperCase());
+  assert.equal(right.code, 0, right.seen);
+  assert.equal(readdirSync(join(org.folder, 'draft', 'signatures')).length, 1);
 });
 
 test('N2: a signature by another key, or over another draft, founds nothing', async () => {
