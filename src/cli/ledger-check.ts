@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fsck, type FsckReport } from '../app/fsck.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
+import { refuseFormats, refuseTrial } from '../verify/examine.ts';
 import { openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { escaped, exitCodes, fail, orFail, print, printJson, say, styledOut } from './output.ts';
 
@@ -8,8 +9,8 @@ export type CheckOptions = {
   readonly pin?: string;
   readonly mark?: string;
   readonly json: boolean;
-  /** Every entry must lie under a checkpoint that the log key signed; what a stranger to the server asks for. */
-  readonly allSigned: boolean;
+  /** What a stranger to the server asks for: every entry under a signed checkpoint, and no trial unless they say so. */
+  readonly stranger?: { readonly allowTrial?: boolean | undefined; readonly acceptV0?: boolean | undefined };
 };
 
 /** What the check found, and of which ledger; `pinned` is null when no pin was given to compare with. */
@@ -29,7 +30,7 @@ const unreadable = (index: number, what: string): FsckReport => ({
   damage: { index, what },
 });
 
-const look = async (source: LedgerSource, { pin, allSigned }: CheckOptions): Promise<Finding> => {
+const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Promise<Finding> => {
   const identity = await readIdentity(source);
   if (!identity.ok)
     return {
@@ -41,6 +42,9 @@ const look = async (source: LedgerSource, { pin, allSigned }: CheckOptions): Pro
   const { ledger, trial, logKey, origin }: LedgerIdentity = identity.value;
   if (pin !== undefined && pin !== ledger)
     return { ...unreadable(0, `it is ledger \`${ledger}\`, not the pinned \`${pin}\``), ledger, trial, pinned: false };
+  const unwanted =
+    stranger === undefined ? undefined : (refuseTrial(trial, stranger) ?? refuseFormats(trial, stranger));
+  if (unwanted !== undefined) fail(unwanted.refusal);
   const report = orFail(
     await fsck(source.store, source.tenant, lifecycle, logKey, {
       origin,
@@ -49,7 +53,7 @@ const look = async (source: LedgerSource, { pin, allSigned }: CheckOptions): Pro
   );
   const found = { ...report, ledger, trial, pinned: pin === undefined ? null : true };
   const signed = report.signedSize ?? 0;
-  if (!report.sound || !allSigned || signed === report.entries) return found;
+  if (!report.sound || stranger === undefined || signed === report.entries) return found;
   const what = 'it and what follows stand under no checkpoint that the log key signed';
   return { ...found, sound: false, damage: { index: signed, what } };
 };

@@ -5,8 +5,10 @@ import { checkLedger, type CheckOptions } from './ledger-check.ts';
 import { exportLedger } from './ledger-export.ts';
 import { proveEntry } from './ledger-proof.ts';
 import { jsonOption } from './options.ts';
+import { usage } from './output.ts';
 import type { Verb } from './verb.ts';
 
+type VerifyLedgerOptions = CheckOptions & { readonly allowTrial?: true; readonly acceptV0?: true };
 type Folder = { readonly dir: string; readonly mark?: string };
 
 const folderOptions = (command: Command): Command =>
@@ -31,9 +33,7 @@ export const verb: Verb = (program) => {
       ),
     )
       .addOption(pinOption())
-      .action(({ dir, ...options }: Folder & Omit<CheckOptions, 'allSigned'>) =>
-        checkLedger(dir, { ...options, allSigned: false }),
-      ),
+      .action(({ dir, ...options }: Folder & CheckOptions) => checkLedger(dir, options)),
     '# Exit code 0: sound; 7: damaged, with the entry and what is wrong with it',
     '$ countersign ledger fsck --dir /srv/countersign',
   );
@@ -47,9 +47,16 @@ export const verb: Verb = (program) => {
     )
       .addOption(pinOption())
       .option('--mark <file>', 'the mark, where it does not lie in the data folder')
-      .action((folder: string, options: Omit<CheckOptions, 'allSigned'>) =>
-        checkLedger(folder, { ...options, allSigned: true }),
-      ),
+      .option('--allow-trial', 'take a trial ledger, which one person may have started alone')
+      .option('--accept-v0', 'take formats of version v0 outside trials')
+      .action((folder: string, { allowTrial, acceptV0, ...options }: VerifyLedgerOptions) => {
+        if (options.pin === undefined)
+          usage(
+            '--pin is missing: without it a ledger proves nothing',
+            'take the pin from a founder, never from whoever gave you the folder; `ledger fsck` needs none',
+          );
+        return checkLedger(folder, { ...options, stranger: { allowTrial, acceptV0 } });
+      }),
     '# The pin comes from the founders, never from whoever gave you the folder',
     '$ countersign ledger verify ./export --pin sha256:…',
   );

@@ -44,7 +44,7 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
   if (minPersons !== undefined && !/^\d{1,3}$/.test(minPersons)) usage(`--min-persons \`${minPersons}\` is no number`);
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
     const { checkLedger } = await import('./ledger-check.ts');
-    return checkLedger(file, { pin, json, allSigned: true });
+    return checkLedger(file, { pin, json, stranger: { allowTrial: options.allowTrial, acceptV0: options.acceptV0 } });
   }
   const verdict = verifyFile(readInput(file), {
     pin,

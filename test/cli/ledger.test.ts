@@ -122,10 +122,16 @@ test('an export is checked by a stranger from the pin alone, and whatever is cha
   const done = await runCli(['ledger', 'export', out, '--dir', copy('exported')]);
   assert.equal(done.code, 0, done.stderr);
   assert.deepEqual(readdirSync(out).sort(), ['blobs', 'checkpoint', 'entries.jsonl', 'log-key']);
-  const verified = await report('verify', out, '--pin', trial.pin);
+  const verified = await report('verify', out, '--pin', trial.pin, '--allow-trial');
   assert.deepEqual([verified.code, verified.sound, verified.entries], [0, true, entries]);
-  const same = await runCli(['verify', out, '--pin', trial.pin]);
+  const same = await runCli(['verify', out, '--pin', trial.pin, '--allow-trial']);
   assert.equal(same.code, 0, '`verify` takes a folder as well');
+  for (const verb of [['verify'], ['ledger', 'verify']]) {
+    const careful = await runCli([...verb, out, '--pin', trial.pin]);
+    assert.equal(careful.code, 7);
+    assert.match(careful.stderr, /error\[trial-not-allowed\]/);
+    assert.equal((await runCli([...verb, out])).code, 2, 'nothing is verified without a pin');
+  }
   const full = await runCli(['ledger', 'export', out, '--dir', at('exported')]);
   assert.equal(full.code, 2, 'an export is not written over another');
 
@@ -141,15 +147,15 @@ test('an export is checked by a stranger from the pin alone, and whatever is cha
   for (const [what, changed] of tampered) {
     assert.notEqual(changed, text, what);
     writeFileSync(join(out, 'entries.jsonl'), changed);
-    assert.equal((await report('verify', out, '--pin', trial.pin)).code, 7, what);
+    assert.equal((await report('verify', out, '--pin', trial.pin, '--allow-trial')).code, 7, what);
   }
   writeFileSync(join(out, 'entries.jsonl'), text);
   const note = readFileSync(join(out, 'checkpoint'), 'utf8');
   rmSync(join(out, 'checkpoint'));
-  const unsigned = await report('verify', out, '--pin', trial.pin);
+  const unsigned = await report('verify', out, '--pin', trial.pin, '--allow-trial');
   assert.match(unsigned.damage?.what ?? '', /under no checkpoint that the log key signed/);
   writeFileSync(join(out, 'checkpoint'), note.replace('\n3\n', '\n2\n'));
-  assert.equal((await report('verify', out, '--pin', trial.pin)).code, 7);
+  assert.equal((await report('verify', out, '--pin', trial.pin, '--allow-trial')).code, 7);
 });
 
 test('L3: the proof of an entry holds for that entry, and there is none beyond the end', async () => {
