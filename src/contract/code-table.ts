@@ -96,6 +96,7 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'key-possession-missing': [422, 1],
   'key-unknown': [401, 3],
   'key-of-another': [422, 3],
+  'key-distrusted': [422, 3],
   'principal-suspended': [422, 3],
   'webauthn-origin': [422, 3],
   'statement-elsewhere': [422, 3],

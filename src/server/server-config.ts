@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { isMap, isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import { isMap, isNode, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import { z } from 'zod';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { noticesConfig } from './notices-config.ts';
@@ -82,18 +82,30 @@ export const parseServerConfig = (text: string, file = 'countersign.yaml'): Resu
   const problem = document.errors[0] ?? document.warnings[0];
   if (problem !== undefined)
     return malformed(file, problem.linePos?.[0].line ?? 1, '', (problem.message.split('\n')[0] ?? '').slice(0, 200));
-  const checked = serverConfig.safeParse(valueOf(document));
+  const alias = aliasIn(document);
+  if (alias !== undefined) return malformed(file, lines.linePos(alias).line, '', 'aliases are not taken');
+  const checked = serverConfig.safeParse(document.contents === null ? {} : document.toJS());
   if (checked.success) return ok(checked.data);
-  const issue = checked.error.issues[0];
+  // A field that is misspelt explains the one that is missing.
+  const { issues } = checked.error;
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
   const unknown = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
   const field = [...(issue?.path ?? []), ...unknown].map(String);
   const why = unknown.length > 0 ? 'there is no such field' : (issue?.message ?? 'it is not what was expected');
   return malformed(file, lineOf(document, field, lines), field.join('.'), why);
 };
 
-// An alias could make a small file a large one.
-const valueOf = (document: Document.Parsed): unknown =>
-  document.contents === null ? {} : (document.toJS({ maxAliasCount: 0 }) as unknown);
+// Where an alias stands, if there is one: it could make a small file a large one.
+const aliasIn = (document: Document.Parsed): number | undefined => {
+  let at: number | undefined;
+  visit(document, {
+    Alias: (_, node) => {
+      at = node.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return at;
+};
 
 // The line of the field, or of the nearest thing around it that stands in the file.
 const lineOf = (document: Document.Parsed, field: readonly string[], lines: LineCounter): number => {

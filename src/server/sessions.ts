@@ -5,7 +5,7 @@ import { addMs, instantFromMs, type Instant } from '../kernel/instant.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { loginStatement, type Envelope } from '../kernel/statements.ts';
 import { authenticate } from '../roster/authenticate.ts';
-import { activeKey, isAmong, type Roster } from '../roster/roster.ts';
+import { isAmong, signingKey, type Roster } from '../roster/roster.ts';
 import type { State } from '../lifecycle/state.ts';
 
 const sessionMs = 3_600_000;
@@ -108,4 +108,4 @@ export class Sessions {
 
 /** A session ends with the key it was opened by, and with its principal. */
 export const stillHeld = (roster: Roster, { key, principal }: { readonly key: string; readonly principal: string }) =>
-  activeKey(roster, key)?.holder === principal && isAmong(roster, principal, [principal]);
+  signingKey(roster, key)?.holder === principal && isAmong(roster, principal, [principal]);

@@ -333,6 +333,13 @@ export const startRunning = async (
   return serveFolder(dir, token, pin, serve);
 };
 
+const started = new Set<RunningServer>();
+
+/** Stops whatever was started here and not stopped, as when a test failed halfway; give it to `after`. */
+export const stopAll = async (): Promise<void> => {
+  for (const server of started) await server.stop();
+};
+
 /** Serves a data folder that is there already. */
 export const serveFolder = async (
   dir: string,
@@ -343,5 +350,6 @@ export const serveFolder = async (
   const logs: string[] = [];
   const server = await startServer({ dir, log: (lines) => void logs.push(lines), ...options });
   assert.ok(server.ok, server.ok ? '' : `${server.refusal.code}: ${server.refusal.message}`);
+  started.add(server.value);
   return new Running(dir, server.value, token, pin, logs);
 };
