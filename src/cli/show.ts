@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { writeFileSync } from 'node:fs';
 import type { RequestView } from '../contract/api.ts';
-import { showRequest } from '../client/requests.ts';
+import type { Client } from '../client/connect.ts';
+import { fetchEvidence, showRequest } from '../client/requests.ts';
 import { visibleText } from '../client/visible-text.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { fingerprintWords } from '../crypto/words.ts';
@@ -8,15 +10,16 @@ import { parseCanonical } from '../kernel/canonical-json.ts';
 import { isObject } from '../kernel/shape.ts';
 import { examples } from './help.ts';
 import { openClient, verifyingOptions, type VerifyingOptions } from './open-client.ts';
-import { orFail, print, printJson, say, styledOut, warn } from './output.ts';
+import { orFail, print, printJson, say, styledOut, usage, warn } from './output.ts';
 import { explanationLines, gradeLine, levelWord, raisedWord, sentence, standing } from './request-words.ts';
 import type { Verb } from './verb.ts';
 
-type ShowOptions = VerifyingOptions & { readonly verify?: boolean };
+type ShowOptions = VerifyingOptions & { readonly verify?: boolean; readonly evidence?: string };
 
 const show = async (id: string, options: ShowOptions): Promise<void> => {
   const client = await openClient(options);
   const view = orFail(await showRequest(client, id));
+  if (options.evidence !== undefined) await writeEvidence(client, id, options.evidence);
   const verified = options.verify === true ? await verifiedCase(client, id, view) : undefined;
   if (options.json) return printJson(verified === undefined ? view : { ...view, verified: true });
   for (const line of describe(view)) print(line);
@@ -24,6 +27,20 @@ const show = async (id: string, options: ShowOptions): Promise<void> => {
     print('');
     print('Verified here, from your own pin: governance, the request, its votes and the change digest.');
   } else say('As the server says it. `--verify` derives it again here, and `countersign approve` always does.');
+};
+
+// What `verify` reads, without this server. Nothing is believed of it before that, so nothing is checked here.
+const writeEvidence = async (client: Client, id: string, file: string): Promise<void> => {
+  const bundle = orFail(await fetchEvidence(client, id));
+  try {
+    writeFileSync(file, bundle, { flag: 'wx' });
+  } catch (error) {
+    usage(
+      `--evidence \`${file}\` cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unwritable'})`,
+      'name a file that is not there yet, in a folder that is',
+    );
+  }
+  say(`Wrote the evidence to ${file}: countersign verify ${file} --pin ${client.anchor.pin}`);
 };
 
 // Loaded only on demand: it brings the whole pure core with it.
@@ -114,8 +131,10 @@ export const verb: Verb = (program) => {
         .argument('<id>', 'request id'),
     )
       .option('--verify', 'derive it again on this machine, from your own pin')
+      .option('--evidence <file>', 'write its evidence bundle, which `countersign verify` reads without any server')
       .action(show),
     '$ countersign show req_0123456789abcdefghjkmnpqrs',
     '$ countersign show req_0123456789abcdefghjkmnpqrs --json',
+    '$ countersign show req_0123456789abcdefghjkmnpqrs --evidence evidence.json',
   );
 };

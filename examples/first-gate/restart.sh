@@ -1,0 +1,3 @@
+#!/bin/sh
+# Stands for your own command.
+echo "restarted $1"
