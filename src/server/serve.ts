@@ -62,6 +62,8 @@ type Settings = {
 export type RunningServer = {
   /** Address without a slash at the end. */
   readonly url: string;
+  /** Where it listens; the address above may be another's, such as a proxy's. */
+  readonly port: number;
   readonly ledger: RunningLedger;
   /** Takes nothing new, answers what it took, then closes the ledger (SPEC H11). Safe to call twice. */
   readonly stop: () => Promise<void>;
@@ -212,7 +214,7 @@ const serveLedger = async (
     })();
     return stopped;
   };
-  return ok({ url, ledger, stop });
+  return ok({ url, port: listening.value, ledger, stop });
 };
 
 // Behind a proxy, plain HTTP comes from that proxy and from nowhere else (SPEC H5).
