@@ -42,15 +42,16 @@ const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Prom
   const { ledger, trial, logKey, origin }: LedgerIdentity = identity.value;
   if (pin !== undefined && pin !== ledger)
     return { ...unreadable(0, `it is ledger \`${ledger}\`, not the pinned \`${pin}\``), ledger, trial, pinned: false };
-  const unwanted =
-    stranger === undefined ? undefined : (refuseTrial(trial, stranger) ?? refuseFormats(trial, stranger));
-  if (unwanted !== undefined) fail(unwanted.refusal);
   const report = orFail(
     await fsck(source.store, source.tenant, lifecycle, logKey, {
       origin,
       ...(source.mark === undefined ? {} : { mark: source.mark }),
     }),
   );
+  const unwanted =
+    stranger === undefined ? undefined : (refuseTrial(trial, stranger) ?? refuseFormats(trial, stranger));
+  // Damage is told first: it matters whatever kind of ledger this is.
+  if (report.sound && unwanted !== undefined) fail(unwanted.refusal);
   const found = { ...report, ledger, trial, pinned: pin === undefined ? null : true };
   const signed = report.signedSize ?? 0;
   if (!report.sound || stranger === undefined || signed === report.entries) return found;

@@ -48,8 +48,9 @@ export const startServing = async (options: ServeOptions): Promise<RunningServer
   const server = orFail(
     await startServer({ ...options, onAlert: (quarantine) => sayQuarantine(quarantine, options.dir) }),
   );
-  sayServing(server);
+  // Before anything is said: whoever reads that it listens may stop it at once.
   stopOnSignal(server);
+  sayServing(server);
   return server;
 };
 
