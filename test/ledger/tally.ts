@@ -22,7 +22,7 @@ export type TallyCommand = JsonObject & {
 };
 export type TallyEvent = JsonObject & { readonly type: string };
 
-const denied = refuse('request-over', 'Q0', 'the tally says no', {}, 'ask for something else').refusal;
+const denied = refuse('request-over', 'Q9', 'the tally says no', {}, 'ask for something else').refusal;
 
 export const tally: Decider<TallyState, TallyCommand, TallyEvent> = {
   initialState: { total: 0, entries: 0, bytes: 0, order: [] },
