@@ -3,6 +3,11 @@
 // Ours: every command is decided, canonicalised, hashed into the tree, committed (WAL, synchronous=FULL), signed as a
 // checkpoint and marked outside the database (a second fsync) before it is answered; 256 are in flight.
 // Theirs: nothing but INSERTs of those entries in transactions of 256, into a table of the same form.
+//
+// What won: 16 rows a statement, one signature and one mark a batch, hashing with `crypto.hash`, a log of 16 MiB before
+// it is folded into the file (commits a fifth cheaper). What did not: turning `secure_delete` off or leaving the reader
+// connection away changes nothing that can be measured. What is left: the mark's own fsync and rename take a fifth of a
+// batch; deciding the next batch meanwhile would hide it, and would put two batches in flight, which ADRs do not allow.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

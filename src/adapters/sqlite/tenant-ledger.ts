@@ -49,7 +49,10 @@ export class TenantLedger {
     this.#folder = folder;
     this.#writer = new DatabaseSync(file, { timeout: 0 });
     // FULL: the log is synced at every commit, so what was answered survives a power cut. Erased texts are overwritten.
-    this.#writer.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON');
+    // A longer log (16 MiB) is folded into the file a quarter as often; what is durable does not change by it.
+    this.#writer.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000',
+    );
     const { user_version: version } = this.#writer.prepare('PRAGMA user_version').get() as { user_version: number };
     if (version > schemaVersion) throw corrupt(folder, `its tables are of version ${version}, newer than this program`);
     // A file that is only looked at stays as it is, byte for byte.
