@@ -9,8 +9,9 @@ import type { Facts } from '../request/facts.ts';
 import { producersOf } from '../request/producers.ts';
 import type { Submission } from '../request/submission.ts';
 import type { LedgerIdentity, Signed } from '../roster/authenticate.ts';
-import { activeInstance, activeKey, isAmong, personBehind, type Roster } from '../roster/roster.ts';
+import { isAmong, personBehind, type Roster } from '../roster/roster.ts';
 import { assess } from './assess.ts';
+import { checkExecution } from './execution.ts';
 import { checkFactValue } from './fact-value.ts';
 import { emergencyGate, tierGate } from './required-gate.ts';
 import { strictestTier } from './strictest.ts';
@@ -159,34 +160,8 @@ const executorOf = ({ roster, action, requester }: ChangeSetting): Result<Change
       'leave audience and executor out and attach the change',
     );
   }
-  const instance = audience === null ? undefined : activeInstance(roster, audience);
-  if (audience === null || instance === undefined || !instance.actions.includes(action.name))
-    return refuse(
-      'audience-unknown',
-      'Q4',
-      `\`${audience ?? 'none'}\` is not an enrolled enforcement point of \`${action.name}\``,
-      { audience, action: action.name },
-      `name one that is enrolled for it: ${instancesOf(roster, action.name).join(', ') || 'there is none yet'}`,
-    );
-  const key = executor === null ? undefined : activeKey(roster, executor);
-  if (executor === null || key === undefined || !isAmong(roster, key.holder, action.run))
-    return refuse(
-      'executor-not-allowed',
-      'Q4',
-      `key \`${executor ?? 'none'}\` belongs to nobody who may run \`${action.name}\``,
-      { executor, run: action.run },
-      `name an active key of ${action.run.join(' or ') || 'nobody'}`,
-    );
-  return ok({ key: executor, principal: key.holder });
+  return checkExecution(roster, action, audience, executor);
 };
-
-const instancesOf = (roster: Roster, action: string): string[] =>
-  [...roster.records]
-    .filter(
-      ([key, record]) =>
-        key.startsWith('instance/') && Array.isArray(record['actions']) && record['actions'].includes(action),
-    )
-    .map(([key]) => key.slice('instance/'.length));
 
 const fromState = (submission: Submission): JsonObject | null => {
   const seen = submission.gathered.filter((item) => Object.keys(item.detail).length > 0);

@@ -96,6 +96,7 @@ export const refusalCodes = [
   'key-possession-missing',
   'key-unknown',
   'key-of-another',
+  'key-distrusted',
   'principal-suspended',
   'webauthn-origin',
   'statement-elsewhere',

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import { refuse } from '../kernel/refusal.ts';
+import { refuse, type Refusal } from '../kernel/refusal.ts';
 import { consumptionStatement, resultStatement } from '../kernel/statements.ts';
 import { evaluateGate } from '../approve/evaluate-gate.ts';
 import { isGovernance } from '../assess/build-change.ts';
+import { checkExecution } from '../assess/execution.ts';
 import { checkConsumption, makePermit } from '../execute/permit.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { openDebt, reviewOwed } from '../review/debt.ts';
 import { authenticate } from '../roster/authenticate.ts';
-import { activeInstance } from '../roster/roster.ts';
 import { lockEndsAt } from '../timelock/time-lock.ts';
 import type { CommandOf } from './command.ts';
 import type { LifecycleEvent } from './event.ts';
 import { accepted, refused, requestUnknown, type Outcome, type Setting } from './outcome.ts';
 import { actionOf, due, refuseOver, touch } from './settle.ts';
+import type { State } from './state.ts';
 
 /** Whether the gate that was met is still met, and its lock has run out; else why not. */
 export const readyToAct = (setting: Setting, request: RequestState): Outcome | ReturnType<typeof evaluateGate> => {
@@ -85,6 +86,8 @@ export const decideIssue = (setting: Setting, command: CommandOf<'IssuePermit'>)
     );
   const gate = readyToAct(setting, request);
   if ('ok' in gate) return gate;
+  const lost = executionLost(state, request);
+  if (lost !== undefined) return refused({ ok: false, refusal: lost });
   const permit = makePermit(request, gate.filled, state.governance, moment.time);
   const issued: LifecycleEvent = { type: 'PermitIssued', permit };
   const action = actionOf(state, request.change.action);
@@ -146,17 +149,26 @@ export const decideConsume = (setting: Setting, command: CommandOf<'ConsumePermi
       principal,
       settled,
     );
-  const voided = (code: 'gate-lost' | 'audience-unknown', why: string): Outcome =>
-    refused(refuse(code, 'X2', why, { permit: permit.permit }, 'ask again'), principal, [
-      { type: 'PermitVoided', request: request.id, permit: permit.permit, code },
+  const voided = (refusal: Refusal): Outcome =>
+    refused({ ok: false, refusal }, principal, [
+      { type: 'PermitVoided', request: request.id, permit: permit.permit, code: refusal.code },
       ...ended,
     ]);
-  if (activeInstance(state.roster, permit.audience) === undefined)
-    return voided('audience-unknown', `enforcement point \`${permit.audience}\` is no longer enrolled`);
+  const lost = executionLost(state, request);
+  if (lost !== undefined) return voided(lost);
   const gate = evaluateGate({ roster: state.roster, change: request.change, votes: request.votes, time: moment.time });
-  if (gate.result !== 'met')
-    return voided('gate-lost', `votes that permit \`${permit.permit}\` rested on count no more`);
-  return accepted(consumed, ...ended);
+  if (gate.result === 'met') return accepted(consumed, ...ended);
+  const why = `votes that permit \`${permit.permit}\` rested on count no more`;
+  return voided(refuse('gate-lost', 'X2', why, { permit: permit.permit }, 'ask again').refusal);
+};
+
+/** Why executor and enforcement point that people approved may not do it any more, by the roster of this moment (A38). */
+const executionLost = (state: State, { change }: RequestState): Refusal | undefined => {
+  const action = actionOf(state, change.action);
+  if (action === undefined)
+    return refuse('policy-missing', 'P1', `there is no action \`${change.action}\` any more`, {}, 'ask again').refusal;
+  const may = checkExecution(state.roster, action, change.audience, change.executor?.key ?? null);
+  return may.ok ? undefined : may.refusal;
 };
 
 /** What came of it, signed by whoever ran it. Said once. */

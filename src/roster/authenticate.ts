@@ -60,6 +60,14 @@ export const authenticate = <S extends SpeakerStatement>(
       { key: print },
       'sign with an enrolled key, or enrol this one by a roster change',
     );
+  if (record.distrusted_from !== null)
+    return refuse(
+      'key-distrusted',
+      'V5',
+      `key \`${print}\` is distrusted from entry ${record.distrusted_from} on`,
+      { key: print, distrusted_from: record.distrusted_from },
+      'sign with another key of yours, or enrol a new one by a roster change',
+    );
   if (record.holder !== statement.by)
     return refuse(
       'key-of-another',
@@ -103,7 +111,7 @@ const keep = <V>(memory: Map<string, V>, key: string, value: V, length: number):
 };
 
 /** Parses a statement strictly, as its kind says. */
-const readStatement = <S>(text: string, check: Check<S>): Result<S> => {
+export const readStatement = <S>(text: string, check: Check<S>): Result<S> => {
   const known = read.get(check) ?? new Map<string, Result<unknown>>();
   const before = known.get(text);
   if (before !== undefined) return before as Result<S>;

@@ -81,6 +81,11 @@ export const activeMachine = (roster: Roster, name: string): MachineRecord | und
   active(roster.records.get(`machine/${name}`));
 export const activeKey = (roster: Roster, print: string): KeyRecord | undefined =>
   active(roster.records.get(`key/${print}`));
+/** An active key that nobody distrusts: what is signed from now on counts. Votes from before are judged by their index (SPEC V5). */
+export const signingKey = (roster: Roster, print: string): KeyRecord | undefined => {
+  const key = activeKey(roster, print);
+  return key?.distrusted_from === null ? key : undefined;
+};
 export const activeInstance = (roster: Roster, name: string): InstanceRecord | undefined =>
   active(roster.records.get(`instance/${name}`));
 
@@ -109,9 +114,9 @@ export const personBehind = (roster: Roster, principal: string): string | undefi
     ? activePerson(roster, principal.slice(7)) && principal.slice(7)
     : activeMachine(roster, principal.slice(8))?.accountable;
 
-/** The person whose active key this is; what commit attribution asks. */
+/** The person whose key this is, unless it is revoked or distrusted; what commit attribution asks. */
 export const personOfKey = (roster: Roster, print: string): string | undefined => {
-  const holder = activeKey(roster, print)?.holder;
+  const holder = signingKey(roster, print)?.holder;
   return holder?.startsWith('person:') && activePerson(roster, holder.slice(7)) ? holder.slice(7) : undefined;
 };
 
