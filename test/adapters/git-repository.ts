@@ -47,6 +47,13 @@ export class GitRepository {
     return this.#keys.get(name) ?? '';
   }
 
+  /** Lets somebody's own key sign: both halves as OpenSSH writes them. */
+  useKey(name: string, privateKey: string, publicLine: string): void {
+    writeFileSync(join(this.dir, name), privateKey, { mode: 0o600 });
+    writeFileSync(join(this.dir, `${name}.pub`), `${publicLine}\n`);
+    this.#keys.set(name, publicLine);
+  }
+
   /** Commits a change, signed by the key of this name; unsigned when it is null. Gives the commit's full id. */
   commit(signer: string | null, over: NodeJS.ProcessEnv = {}, args: readonly string[] = ['--allow-empty']): string {
     if (signer !== null) this.key(signer);
