@@ -61,7 +61,7 @@ const once = async (call: Call): Promise<Result<Answer>> => {
       headers,
       // A redirect would carry the token to whoever it names.
       redirect: 'error',
-      signal: AbortSignal.timeout(call.timeoutMs ?? defaultTimeoutMs),
+      signal: AbortSignal.timeout(Math.ceil(call.timeoutMs ?? defaultTimeoutMs)),
       ...(call.method === 'POST' ? { body: JSON.stringify(call.body ?? {}) } : {}),
     });
     const text = await readBody(response);
@@ -82,9 +82,14 @@ const isPassing = (answer: Result<Answer>): boolean =>
 
 /** Sends one call; again after a passing failure, when that cannot do anything twice. */
 const send = async (call: Call): Promise<Result<Answer>> => {
+  const limitMs = call.timeoutMs ?? defaultTimeoutMs;
+  const started = performance.now();
   for (let tried = 1; ; tried += 1) {
-    const answer = await once(call);
-    if (!isPassing(answer) || !mayRetry(call) || tried === tries) return answer;
+    const leftMs = limitMs - (performance.now() - started);
+    const answer = await once({ ...call, timeoutMs: Math.max(1000, leftMs) });
+    // One limit for all tries: whoever waits is told in time.
+    const late = performance.now() - started > limitMs / 2;
+    if (!isPassing(answer) || !mayRetry(call) || tried === tries || late) return answer;
     await sleep(100 * 2 ** tried * (0.5 + Math.random()));
   }
 };
