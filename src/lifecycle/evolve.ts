@@ -156,7 +156,7 @@ const applySubmitted = (
   const submitted = submittedChange({ state, identity: identityOf(state), moment: entry, attachments }, command);
   if (!submitted.ok || submitted.value.digest !== event.change)
     throw new BrokenInvariant(`entry ${entry.index} does not give change \`${event.change}\` again`);
-  const { requester, change, digest, statementDigest } = submitted.value;
+  const { requester, change, digest, serveOnce } = submitted.value;
   const request: RequestState = {
     id: event.request,
     status: 'pending',
@@ -173,7 +173,7 @@ const applySubmitted = (
     endedBy: null,
     entries: [],
   };
-  return { ...put(state, request), used: state.used.set(statementDigest, true) };
+  return { ...put(state, request), used: serveOnce.reduce((used, one) => used.set(one, true), state.used) };
 };
 
 const applyRevised = (state: State, event: EventOf<'RequestRevised'>, entry: LifecycleEntry): State => {

@@ -35,7 +35,7 @@ export type State = {
   /** Permit id to request id. */
   readonly permits: PersistentMap<string>;
   readonly debts: PersistentMap<Debt>;
-  /** Digests of request statements that were used (G6). */
+  /** Digests of request statements, and of what was attested for them, that were used (G6). */
   readonly used: PersistentMap<true>;
   readonly refusals: PersistentMap<{ readonly hour: string; readonly count: number }>;
 };

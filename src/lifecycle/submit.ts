@@ -18,7 +18,8 @@ export type Submitted = {
   readonly requester: Signed<RequestStatement>;
   readonly change: ChangeDocument;
   readonly digest: string;
-  readonly statementDigest: string;
+  /** Digests of what serves once: the request statement, and what was attested for it. */
+  readonly serveOnce: readonly string[];
 };
 
 /** LC1–LC3: who asks, what exactly, how risky, and so which gate. */
@@ -26,15 +27,15 @@ export const decideSubmit = (setting: Setting, command: Submission): Outcome => 
   const { state, attachments } = setting;
   const requester = readRequest(state.roster, setting.identity, command);
   if (!requester.ok) return refused(requester);
-  const { principal, statement, text } = requester.value;
-  if (state.used.has(digestOf(text)) || state.requests.has(command.request))
+  const { principal, statement } = requester.value;
+  if (servesOnce(command).some((digest) => state.used.has(digest)) || state.requests.has(command.request))
     return refused(
       refuse(
         'statement-replayed',
         'Q5',
-        'this request statement was submitted before',
+        'this request statement, or a fact that was attested for it, served another request before',
         { request: command.request },
-        'sign a new statement with a fresh nonce',
+        'sign a new statement with a fresh nonce, and have its facts attested for that',
       ),
       principal,
     );
@@ -66,6 +67,10 @@ export const decideSubmit = (setting: Setting, command: Submission): Outcome => 
     ...alarm,
   );
 };
+
+// A42: what was vouched for in one request must not come along in a second one with the same nonce (SPEC F5).
+const servesOnce = ({ envelope, attested }: Submission): readonly string[] =>
+  [envelope, ...attested].map(({ statement }) => digestOf(statement));
 
 const contentMissing = (content: string): Refused =>
   refuse(
@@ -150,7 +155,7 @@ const buildSubmitted = (
         requester: read.value,
         change: change.value,
         digest: changeDigest(change.value),
-        statementDigest: digestOf(read.value.text),
+        serveOnce: servesOnce(command),
       })
     : change;
 };
