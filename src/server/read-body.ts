@@ -11,6 +11,39 @@ const submitMax = 24 * 1024 * 1024;
 
 export const bodyLimit = (route: RouteName): number => (route === 'submitRequest' ? submitMax : bodyMax);
 
+/**
+ * Room for large bodies, whoever sends them: they are read before anybody knows who signed them, and strangers must
+ * not fill the memory (SPEC H10). A body that does not say its length is a small one or is cut off.
+ */
+export class LargeBodies {
+  readonly #most: number;
+  #count = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Reads within the limit that there is room for. */
+  async read(incoming: IncomingMessage, limit: number): Promise<Result<Buffer>> {
+    const declared = Number(incoming.headers['content-length'] ?? 0);
+    if (!(declared > bodyMax && declared <= limit)) return readBody(incoming, Math.min(limit, bodyMax));
+    if (this.#count >= this.#most)
+      return refuse(
+        'overloaded',
+        'H10',
+        `${this.#count} large bodies are being read already`,
+        { being_read: this.#count },
+        'try again in a few seconds',
+      );
+    this.#count += 1;
+    try {
+      return await readBody(incoming, limit);
+    } finally {
+      this.#count -= 1;
+    }
+  }
+}
+
 const tooLarge = (limit: number): Refused =>
   refuse(
     'body-too-large',
@@ -21,7 +54,7 @@ const tooLarge = (limit: number): Refused =>
   );
 
 /** All bytes of a body, at most `limit`; the sender is not read any further beyond it. */
-export const readBody = (incoming: IncomingMessage, limit: number): Promise<Result<Buffer>> => {
+const readBody = (incoming: IncomingMessage, limit: number): Promise<Result<Buffer>> => {
   if (Number(incoming.headers['content-length'] ?? 0) > limit) return Promise.resolve(tooLarge(limit));
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];

@@ -9,7 +9,7 @@ import { findReader, secretIn, type Reader } from './access.ts';
 import { addressOf, checkBrowser, type InFlight } from './guard.ts';
 import { handlers } from './handlers.ts';
 import { problemPage, toSignIn } from './html-routes.ts';
-import { bodyLimit, checkContentType, parseBody, readBody } from './read-body.ts';
+import { bodyLimit, checkContentType, parseBody, type LargeBodies } from './read-body.ts';
 import { problemReply, type Reply } from './reply.ts';
 import type { RequestLog } from './request-log.ts';
 import type { Call, ServerContext } from './server-context.ts';
@@ -19,6 +19,7 @@ export type Frontier = {
   readonly context: ServerContext;
   readonly log: RequestLog;
   readonly inFlight: InFlight;
+  readonly largeBodies: LargeBodies;
   readonly trusted: BlockList;
   readonly hosts: () => ReadonlySet<string>;
 };
@@ -72,7 +73,7 @@ const serverFailed = (requestId: string): Refused =>
 const pathOf = (incoming: IncomingMessage): string => (incoming.url ?? '/').split('?', 1)[0] ?? '/';
 
 const readCall = async (
-  { context, hosts }: Frontier,
+  { context, hosts, largeBodies }: Frontier,
   name: RouteName,
   route: Route,
   incoming: IncomingMessage,
@@ -88,7 +89,7 @@ const readCall = async (
   if (!query.ok) return query;
   const key = idempotencyKeyOf(incoming);
   if (!key.ok) return key;
-  const body = await bodyOf(name, route, incoming);
+  const body = await bodyOf(name, route, incoming, largeBodies);
   if (!body.ok) return body;
   const { value, bytes } = body.value;
   return ok({
@@ -150,12 +151,17 @@ type Body = { readonly value: unknown; readonly bytes: Buffer };
 const none: Body = { value: null, bytes: Buffer.alloc(0) };
 const formMax = 4096;
 
-const bodyOf = async (name: RouteName, route: Route, incoming: IncomingMessage): Promise<Result<Body>> => {
+const bodyOf = async (
+  name: RouteName,
+  route: Route,
+  incoming: IncomingMessage,
+  largeBodies: LargeBodies,
+): Promise<Result<Body>> => {
   if (route.body === undefined && route.form !== true) return ok(none);
   const declared = checkContentType(incoming, route.form === true);
   if (declared !== undefined) return declared;
   const limit = route.form === true ? formMax : bodyLimit(name);
-  const bytes = await readBody(incoming, limit);
+  const bytes = await largeBodies.read(incoming, limit);
   if (!bytes.ok) return bytes;
   if (route.body === undefined)
     return ok({ value: Object.fromEntries(new URLSearchParams(bytes.value.toString('utf8'))), bytes: bytes.value });

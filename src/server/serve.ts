@@ -15,6 +15,7 @@ import { startMetrics } from './metrics.ts';
 import { noticesConfig, type NoticesConfig } from './notices-config.ts';
 import { startNotices } from './notices.ts';
 import { Papers } from './permit-papers.ts';
+import { LargeBodies } from './read-body.ts';
 import { startLog, type RequestLog } from './request-log.ts';
 import { RequestOrder } from './request-order.ts';
 import { readServerConfig } from './server-config.ts';
@@ -162,7 +163,7 @@ const serveLedger = async (
   onTell: (tell: (quarantine: Quarantine) => void) => void,
 ): Promise<Result<RunningServer>> => {
   const { options, host, port, tls, trusted } = settings;
-  const { now = Date.now, perAddress = 512 } = options;
+  const { now = Date.now, perAddress = 256 } = options;
   const log = startLog(options.log ?? ((lines) => process.stderr.write(lines)));
   const { sequencer } = ledger;
   let [url, stopping] = [settings.publicUrl ?? '', false];
@@ -173,7 +174,14 @@ const serveLedger = async (
     () => url,
     () => stopping,
   );
-  const frontier = { context, log, inFlight: new InFlight(perAddress), trusted, hosts: () => hosts };
+  const frontier = {
+    context,
+    log,
+    inFlight: new InFlight(perAddress),
+    largeBodies: new LargeBodies(8),
+    trusted,
+    hosts: () => hosts,
+  };
   const server = httpServer(mount(frontier), tls);
   onlyTrustedPeers(server, host, tls, trusted);
   const notices = await startNotices({

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What bad input gets over HTTP: a code, a message that names the input, help, and no trace of it where it must not be.
 import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { Accepted, Problem, Submitted } from '../../src/contract/api.ts';
 import { digestOf } from '../../src/crypto/digest.ts';
@@ -155,6 +156,30 @@ test('a document of many megabytes is read, and one beyond 16 MiB refused (L7)',
   refused(await running.post('/v1/requests', missing), 422, 'attachment-missing', /sha256:/);
 });
 
+test('a stranger cannot fill the memory: few large bodies at a time, and none that hides its length (H10)', async () => {
+  // Whoever sends on after the answer may find the connection closed before reading it.
+  const hidden = await fetch(`${running.url}/v1/requests`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: new Blob(['x'.repeat(2 * 1024 * 1024)]).stream(),
+    duplex: 'half',
+  }).catch(() => 'cut off');
+  assert.equal(typeof hidden === 'string' ? 413 : hidden.status, 413);
+  const { port } = new URL(running.url);
+  const head =
+    'POST /v1/requests HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9000000\r\n\r\n';
+  const sockets: Socket[] = [];
+  const answer = await new Promise<string>((resolve) => {
+    for (let at = 0; at < 9; at += 1) {
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(head));
+      socket.on('error', () => undefined).on('data', (bytes) => resolve(bytes.toString('utf8')));
+      sockets.push(socket);
+    }
+  });
+  for (const socket of sockets) socket.destroy();
+  assert.match(answer, /^HTTP\/1.1 503 [\s\S]*"code":"overloaded"/);
+});
+
 test('a text that was not committed to is refused, and nothing is recorded', async () => {
   const body = { ...running.requestBody(), reason: { salt: '1'.repeat(32), text: 'another reason' } };
   refused(await running.post('/v1/requests', body), 422, 'attachment-mismatch', /commitment/);
@@ -199,7 +224,7 @@ test('a vote for a stale revision, twice, for another request or change, or too 
 test('the same request statement twice is refused (G6)', async () => {
   const body = running.requestBody();
   assert.equal((await running.post('/v1/requests', body)).status, 201);
-  refused(await running.post('/v1/requests', body), 409, 'statement-replayed', /submitted before/, 'recorded');
+  refused(await running.post('/v1/requests', body), 409, 'statement-replayed', /request statement/, 'recorded');
 });
 
 test('a permit is of no use for another change, point, key or address', async () => {
