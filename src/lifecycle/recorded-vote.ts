@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FoldedEntry } from '../kernel/decider.ts';
-import { parseCanonical } from '../kernel/canonical-json.ts';
 import { BrokenInvariant } from '../kernel/refusal.ts';
 import { voteStatement, type VoteStatement } from '../kernel/statements.ts';
 import type { CastVote } from '../request/request-state.ts';
+import { readStatement } from '../roster/authenticate.ts';
 import type { Command, CommandOf } from './command.ts';
 import type { EventOf, LifecycleEvent } from './event.ts';
 
@@ -13,7 +13,7 @@ export const recordedVote = (
   event: EventOf<'ApprovalRecorded'> | EventOf<'RejectionRecorded'>,
   entry: FoldedEntry<Command, LifecycleEvent>,
 ): CastVote => {
-  const { seats, not_after } = readStatement(command.envelope.statement, entry.index);
+  const { seats, not_after } = readVoteStatement(command.envelope.statement, entry.index);
   const cast = {
     person: event.person,
     key: event.key,
@@ -28,9 +28,8 @@ export const recordedVote = (
     : { ...cast, decision: 'reject', level: 'own-key', independent: false };
 };
 
-const readStatement = (text: string, index: number): VoteStatement => {
-  const parsed = parseCanonical(text, { maxBytes: 49152 });
-  const statement = parsed.ok ? voteStatement(parsed.value, '') : parsed;
+const readVoteStatement = (text: string, index: number): VoteStatement => {
+  const statement = readStatement(text, voteStatement);
   if (!statement.ok) throw new BrokenInvariant(`the vote of entry ${index} can't be read again`);
   return statement.value;
 };

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Attachments } from '../kernel/decider.ts';
 import { ok, type Result } from '../kernel/refusal.ts';
-import { leafHash } from '../ledger/merkle.ts';
-import { verifyTlogProof } from '../ledger/tlog-proof.ts';
 import { parseEvidenceBundle, type EvidenceBundle } from '../execute/permit-file.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { guarded } from './history.ts';
 import { examinePermit, type Examination, type OpenedPermit } from './examine.ts';
+import { provePlace } from './proven-place.ts';
 import { malformed, readBlobs, readEntry, replayEntry, type ReadEntry, type Replay } from './replay.ts';
 import type { Limit, VerifyOptions } from './verdict.ts';
 
@@ -25,7 +24,10 @@ export const examineEvidence = (
   const bundle = parseEvidenceBundle(bytes);
   if (!bundle.ok) return exam.fails('file', bundle);
   // What happened is looked at afterwards: that the permit has expired since says nothing.
-  const opened = examinePermit(exam, ok(bundle.value.permit), { ...options, now: undefined });
+  const opened = examinePermit(exam, ok({ file: bundle.value.permit, begun: undefined }), {
+    ...options,
+    now: undefined,
+  });
   if (opened === undefined) return undefined;
   const later = replayLater(opened, bundle.value);
   if (!later.ok) return exam.fails('later', later);
@@ -53,7 +55,7 @@ const replayLater = (opened: OpenedPermit, { later, blobs }: EvidenceBundle): Re
   for (const { entry, proof } of later) {
     const one = readEntry(entry);
     if (!one.ok) return one;
-    const proven = verifyTlogProof(proof, leafHash(entry), replay.log);
+    const proven = provePlace(proof, one.value.leaf, replay.log);
     if (!proven.ok) return proven;
     const { size, root } = proven.value.checkpoint;
     if (proven.value.index !== one.value.index || (roots.get(size) ?? root) !== root)

@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { canonicalize } from '../kernel/canonical-json.ts';
 import { addMs, parseInstant } from '../kernel/instant.ts';
-import {
-  ok,
-  refuse,
-  type JsonObject,
-  type JsonValue,
-  type Refusal,
-  type Refused,
-  type Result,
-} from '../kernel/refusal.ts';
+import { refuse, type JsonObject, type JsonValue, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
 import type { Attachments } from '../kernel/decider.ts';
-import { leafHash } from '../ledger/merkle.ts';
 import { verifyConsistency } from '../ledger/proof.ts';
-import { verifyTlogProof, type ProvenLeaf } from '../ledger/tlog-proof.ts';
+import type { ProvenLeaf } from '../ledger/tlog-proof.ts';
 import { evaluateGate } from '../approve/evaluate-gate.ts';
 import type { PermitFile } from '../execute/permit-file.ts';
-import { actionOf } from '../lifecycle/settle.ts';
 import type { Permit, RequestState } from '../request/request-state.ts';
-import { activeInstance, activeKey, isAmong } from '../roster/roster.ts';
+import { rememberBeginning, type ReadPermitFile } from './beginnings.ts';
 import { replayHistory } from './history.ts';
 import { limitsOf } from './not-proven.ts';
+import { provePlace } from './proven-place.ts';
 import { malformed, readBlobs, readEntry, type Replay } from './replay.ts';
 import { clockToleranceMs, type Check, type CheckCode, type Limit, type VerifyOptions } from './verdict.ts';
 
@@ -59,32 +50,37 @@ export class Examination {
 /** Examines a permit file from the pin up. Undefined when there is nothing to go on from. */
 export const examinePermit = (
   exam: Examination,
-  file: Result<PermitFile>,
+  read: Result<ReadPermitFile>,
   options: VerifyOptions,
 ): OpenedPermit | undefined => {
-  if (!file.ok) return exam.fails('file', file);
-  const blobs = readBlobs(file.value.blobs);
-  if (!blobs.ok) return exam.fails('file', blobs);
-  const last = readEntry(file.value.entry);
+  if (!read.ok) return exam.fails('file', read);
+  const { file, begun } = read.value;
+  const more = readBlobs(file.blobs);
+  if (!more.ok) return exam.fails('file', more);
+  const blobs = begun?.blobs ?? more.value;
+  const last = readEntry(file.entry);
   if (!last.ok) return exam.fails('file', last);
   const { command } = last.value;
   if (command.type !== 'IssuePermit')
     return exam.fails('file', malformed(`its first entry is a ${command.type}, which issues no permit`));
-  exam.holds('file', { entries: file.value.entries.length + 1, documents: blobs.value.size });
-  const texts = [...file.value.entries, file.value.entry];
-  const replayed = replayHistory(texts, options.pin, blobs.value, command.request);
+  const texts = [...file.entries, file.entry];
+  const entries = texts.length + (begun?.entries ?? 0);
+  exam.holds('file', { entries, documents: blobs.size });
+  const replayed = replayHistory(texts, options.pin, blobs, command.request, begun?.replay);
   if (!replayed.ok) {
     const pinned = replayed.refusal.code !== 'pin-mismatch';
     if (pinned) exam.holds('pin', { pin: options.pin });
     return exam.fails(pinned ? 'history' : 'pin', replayed);
   }
-  const replay = replayed.value;
+  const { replay } = replayed.value;
+  if (begun === undefined && replayed.value.begun !== undefined)
+    rememberBeginning(file, options.pin, { ...replayed.value.begun, blobs });
   const request = replay.state.requests.get(command.request);
   exam.holds('pin', { pin: options.pin });
   if (request === undefined || request.permit === null || request.status !== 'permitted')
     return exam.fails('history', malformed('its first entry issued no permit'));
-  exam.holds('history', { entries: texts.length });
-  const proven = verifyTlogProof(file.value.proof, last.value.leaf, replay.log);
+  exam.holds('history', { entries });
+  const proven = provePlace(file.proof, last.value.leaf, replay.log);
   const placed = proven.ok && proven.value.index !== last.value.index;
   exam.note('inclusion', placed ? malformed('the proof is for another index than the entry says') : refusedOf(proven), {
     index: last.value.index,
@@ -92,8 +88,8 @@ export const examinePermit = (
     ...(proven.ok ? { size: proven.value.checkpoint.size } : {}),
   });
   if (!proven.ok || placed) return undefined;
-  const shown = checkSeen(exam, file.value, replay, proven.value);
-  const opened = { permit: request.permit, request, replay, blobs: blobs.value, proven: proven.value };
+  const shown = checkSeen(exam, file, replay, proven.value);
+  const opened = { permit: request.permit, request, replay, blobs, proven: proven.value };
   judge(exam, opened, options);
   return { ...opened, limits: limitsOf(replay, request, request.permit, options, shown) };
 };
@@ -144,8 +140,8 @@ const judge = (exam: Examination, opened: Opened, options: VerifyOptions): void 
   });
   const wait = request.change.gate.time_lock?.wait_ms ?? 0;
   if (wait > 0) exam.holds('time-lock', { wait_ms: wait, from: permit.gate_met_at, to: permit.issued_at });
-  exam.note('executor', refuseExecutor(opened), { ...permit.executor });
-  exam.note('audience', refuseAudience(opened), { audience: permit.audience });
+  exam.holds('executor', { ...permit.executor });
+  exam.holds('audience', { audience: permit.audience });
   const floor = floorFor(opened, options);
   exam.note('persons', refusePersons(permit, floor), { persons: permit.persons, floor });
   if (options.expect !== undefined) exam.note('expectations', refuseOther(opened, options), {});
@@ -204,32 +200,6 @@ const refuseSeats = ({ permit, request }: Opened): Refused | undefined => {
     ? undefined
     : refuse('gate-pending', 'X1', 'the seats are not filled by as many persons, all of them without a part in it', {});
 };
-
-const refuseExecutor = ({ permit, replay }: Opened): Refused | undefined => {
-  const { roster } = replay.state;
-  const { key, principal } = permit.executor;
-  const run = actionOf(replay.state, permit.action)?.run ?? [];
-  return activeKey(roster, key)?.holder === principal && isAmong(roster, principal, run)
-    ? undefined
-    : refuse(
-        'executor-not-allowed',
-        'Q4',
-        `key \`${key}\` belongs to nobody who may run \`${permit.action}\``,
-        { executor: key, run },
-        'ask again and name an active key of somebody who may run it',
-      );
-};
-
-const refuseAudience = ({ permit, replay }: Opened): Refused | undefined =>
-  activeInstance(replay.state.roster, permit.audience)?.actions.includes(permit.action) === true
-    ? undefined
-    : refuse(
-        'audience-unknown',
-        'Q4',
-        `\`${permit.audience}\` is not an enrolled enforcement point of \`${permit.action}\``,
-        { audience: permit.audience },
-        'ask again and name one that is enrolled',
-      );
 
 const floorFor = ({ permit, request }: Opened, { minPersons, minPersonsFor }: VerifyOptions): number => {
   const named = minPersonsFor !== undefined && Object.hasOwn(minPersonsFor, permit.action);
@@ -316,10 +286,4 @@ const refuseMoment = ({ permit, request, replay }: Opened, now: VerifyOptions['n
         { open: gate.open },
         'ask again',
       );
-};
-
-/** Of one entry that came later: that it stands in this very ledger. */
-export const proveLater = (text: string, proof: string, { log }: Replay): Result<ProvenLeaf> => {
-  const proven = verifyTlogProof(proof, leafHash(text), log);
-  return proven.ok ? ok(proven.value) : proven;
 };

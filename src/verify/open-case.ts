@@ -72,7 +72,7 @@ const open = (file: CaseFile, options: CaseOptions): Result<OpenedCase> => {
   if (!blobs.ok) return blobs;
   const replayed = replayHistory(file.entries, options.pin, blobs.value, file.request);
   if (!replayed.ok) return replayed;
-  const replay = replayed.value;
+  const { replay } = replayed.value;
   const { trial } = replay.identity;
   const unwanted = refuseTrial(trial, options) ?? refuseFormats(trial, options);
   if (unwanted !== undefined) return unwanted;

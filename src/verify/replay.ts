@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { decodeBase64 } from '../kernel/base64.ts';
-import { canonicalize, parseCanonical } from '../kernel/canonical-json.ts';
+import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Attachments, Moment } from '../kernel/decider.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
 import { voteStatement } from '../kernel/statements.ts';
@@ -10,6 +10,7 @@ import { noteVerifier, type NoteVerifier } from '../crypto/signed-note.ts';
 import { parseEntry } from '../ledger/entry.ts';
 import { emptyEdge, leafHash } from '../ledger/merkle.ts';
 import { isGovernance } from '../assess/build-change.ts';
+import { readStatement } from '../roster/authenticate.ts';
 import { parseCommand, type Command } from '../lifecycle/command.ts';
 import { decide } from '../lifecycle/decide.ts';
 import type { LifecycleEvent } from '../lifecycle/event.ts';
@@ -32,8 +33,6 @@ export type Replay = {
   readonly governance: readonly string[];
   /** Checkpoints that votes name as the newest their voter had seen. */
   readonly seen: readonly Seen[];
-  /** Documents that these entries name. */
-  readonly named: readonly string[];
 };
 export type Seen = { readonly index: number; readonly size: number; readonly root: string };
 
@@ -47,13 +46,13 @@ export type ReadEntry = Moment & {
 export const malformed = (message: string, facts: JsonObject = {}): Refused =>
   refuse('file-malformed', 'Y1', message, facts, 'fetch the file again; if it stays so, do not trust who made it');
 
-export const readEntry = (text: string, leaf = leafHash(text)): Result<ReadEntry> => {
+export const readEntry = (text: string): Result<ReadEntry> => {
   const entry = parseEntry(text);
   if (!entry.ok) return entry;
   const command = parseCommand(entry.value.command);
   if (!command.ok) return command;
   const { index, time, tenant, events } = entry.value;
-  return ok({ index, time, tenant, leaf, command: command.value, recorded: events });
+  return ok({ index, time, tenant, leaf: leafHash(text), command: command.value, recorded: events });
 };
 
 /** Documents of a file, each of them the one it is named by. */
@@ -99,7 +98,6 @@ export const beginReplay = (one: ReadEntry, pin: string, blobs: Attachments): Re
     last: { index: one.index, time: one.time },
     governance: [one.leaf],
     seen: [],
-    named: namedBy(command),
   });
 };
 
@@ -137,7 +135,6 @@ export const replayEntry = (replay: Replay, one: ReadEntry, blobs: Attachments, 
     last: { index: one.index, time: one.time },
     governance: state.governance === replay.state.governance ? replay.governance : [...replay.governance, one.leaf],
     seen: seen.value === null ? replay.seen : [...replay.seen, seen.value],
-    named: [...replay.named, ...namedBy(one.command)],
   });
 };
 
@@ -154,8 +151,7 @@ const refuseForeign = ({ command, index }: ReadEntry, ours: string): Refused | u
 // SPEC V7: what a voter saw lies before the vote, and two voters cannot have seen two ledgers of one size (T5).
 const seenBy = ({ command, index }: ReadEntry, before: readonly Seen[]): Result<Seen | null> => {
   if (command.type !== 'CastVote') return ok(null);
-  const parsed = parseCanonical(command.envelope.statement, { maxBytes: 49152 });
-  const statement = parsed.ok ? voteStatement(parsed.value, '') : parsed;
+  const statement = readStatement(command.envelope.statement, voteStatement);
   if (!statement.ok) return statement;
   const { size, root } = statement.value.seen;
   const other = before.find((one) => one.size === size && one.root !== root);
@@ -170,11 +166,9 @@ const seenBy = ({ command, index }: ReadEntry, before: readonly Seen[]): Result<
   return ok({ index, size, root });
 };
 
-const namedBy = (command: Command): readonly string[] => command.attachments;
-
 const step = (state: State, one: ReadEntry, blobs: Attachments): Result<State> => {
   const attachments = new Map<string, Uint8Array>();
-  for (const digest of namedBy(one.command)) {
+  for (const digest of one.command.attachments) {
     const bytes = blobs.get(digest);
     if (bytes === undefined) return at(one, notInFile(digest));
     attachments.set(digest, bytes);
@@ -183,14 +177,13 @@ const step = (state: State, one: ReadEntry, blobs: Attachments): Result<State> =
   const recorded = eventsAbout(about, one.recorded as unknown as readonly LifecycleEvent[]);
   if (recorded.length === 0)
     return malformed(`entry ${one.index} says nothing about this permit`, { index: one.index });
-  const wanted = canonicalize(recorded);
   let refused: Refused | undefined;
   for (const before of [state, withDebt(state)]) {
     // A command object is remembered with its change document; another state needs another object.
     const command = { ...one.command };
     const decision = decide(before, command, { index: one.index, time: one.time }, attachments);
     const events = eventsAbout(about, decision.events);
-    if (canonicalize(events) === wanted) {
+    if (sameJson(events, recorded)) {
       const { index, time, leaf } = one;
       const after = evolve(before, { index, time, command, events, leafHash: leaf }, attachments);
       return ok({ ...after, debts: after.debts.delete(unknownDebt) });
@@ -198,6 +191,17 @@ const step = (state: State, one: ReadEntry, blobs: Attachments): Result<State> =
     if (decision.kind === 'refused') refused ??= { ok: false, refusal: decision.refusal };
   }
   return at(one, refused ?? differs());
+};
+
+/** Whether two values have one canonical text. Undefined members, which no such text has, differ from everything. */
+const sameJson = (a: unknown, b: unknown): boolean => {
+  if (a === b) return a !== undefined;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = Object.keys(a);
+  if (keys.length !== Object.keys(b).length) return false;
+  const [left, right] = [a as { [key: string]: unknown }, b as { [key: string]: unknown }];
+  return keys.every((key) => Object.hasOwn(right, key) && sameJson(left[key], right[key]));
 };
 
 const notInFile = (digest: string): Refused =>

@@ -2,7 +2,8 @@
 import { parseJson } from '../kernel/canonical-json.ts';
 import { refuse, type JsonObject } from '../kernel/refusal.ts';
 import { isObject } from '../kernel/shape.ts';
-import { maxFileBytes, parsePermitFile } from '../execute/permit-file.ts';
+import { maxFileBytes } from '../execute/permit-file.ts';
+import { readPermitFile } from './beginnings.ts';
 import { examineEvidence } from './evidence.ts';
 import { Examination, examinePermit, type OpenedPermit } from './examine.ts';
 import { guarded } from './history.ts';
@@ -33,7 +34,7 @@ export const openPermit = (
   options: VerifyOptions,
 ): { readonly verdict: Verdict; readonly opened: OpenedPermit | null } => {
   const exam = new Examination();
-  const opened = safely(exam, () => examinePermit(exam, parsePermitFile(bytes), options));
+  const opened = safely(exam, () => examinePermit(exam, readPermitFile(bytes, options.pin), options));
   const limits: Limit[] = [...(opened?.limits ?? [])];
   if (options.now === undefined) limits.push({ code: 'expiry-not-judged', values: {} });
   limits.push({ code: 'consumption-not-in-file', values: {} });

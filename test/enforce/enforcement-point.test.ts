@@ -18,7 +18,7 @@ import {
 import { formatTlogProof } from '../../src/ledger/tlog-proof.ts';
 import { fingerprintOf, hour, minute, personOf, rosterRecords, sign } from '../support/world.ts';
 import { forgedPermit } from '../verify/insider.ts';
-import { partsFrom, valueOf } from '../verify/sealed-world.ts';
+import { partsFrom, readText, valueOf } from '../verify/sealed-world.ts';
 import { artefact, DeployingWorld, folderFor, offlineAction } from './deploying-world.ts';
 
 const site = artefact({ 'index.html': '<h1>new</h1>' });
@@ -332,7 +332,7 @@ test('two histories of one length in the folder: nothing is admitted until peopl
   refused(point.challenge(file, wanted), 'governance-stale');
 });
 
-test('T9: an executor whose key was revoked, an instance that left the roster', (context) => {
+test('T9, A38: an executor whose key was revoked, an instance that left: whoever writes the permit all the same is told', (context) => {
   for (const [over, code] of [
     [
       {
@@ -349,10 +349,23 @@ test('T9: an executor whose key was revoked, an instance that left the roster', 
     ],
   ] as const) {
     const { world, point } = set(context);
-    const id = world.ask({ facts: { service: 'shop', risk: 10, artifact: digestOf(site) } });
-    for (const voter of ['linus', 'radia']) world.accept(world.vote(id, voter));
+    const asking = (one: DeployingWorld): string => {
+      const id = one.ask({ facts: { service: 'shop', risk: 10, artifact: digestOf(site) } });
+      for (const voter of ['linus', 'radia']) one.accept(one.vote(id, voter));
+      return id;
+    };
+    const id = asking(world);
     world.govern('governance.roster', world.rosterChange(over));
-    world.accept(world.permit(id));
-    refused(point.challenge(world.permitFile(id), wanted), code);
+    world.refuse(world.permit(id), code);
+    const twin = new DeployingWorld();
+    assert.equal(asking(twin), id);
+    twin.accept(twin.permit(id));
+    const issued = readText(twin.entries.at(-1) ?? '');
+    const permit = { ...twin.stateOf(id).permit, governance: world.state.governance };
+    const forged = forgedPermit(world, id, (entries) => [
+      ...entries,
+      { ...issued, index: world.entries.length, time: world.time, events: [{ type: 'PermitIssued', permit }] },
+    ]);
+    refused(point.challenge(forged, wanted), code);
   }
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addMs } from '../../src/kernel/instant.ts';
-import { forgetHistories } from '../../src/verify/history.ts';
+import { forgetBeginnings } from '../../src/verify/beginnings.ts';
 import { formatVerdict, verifyEvidence, verifyFile, verifyPermit, type Verdict } from '../../src/verify/verify.ts';
 import { deployAction, fingerprintOf, minute, personOf, policyOf, tier } from '../support/world.ts';
 import { SealedWorld } from './sealed-world.ts';
@@ -44,7 +44,7 @@ test('a permit of an honest ledger passes, and says who approved what, and what 
   const world = new SealedWorld({ policy: strictPolicy });
   const id = world.permitted(['linus', 'radia']);
   for (const run of ['cold', 'warm']) {
-    if (run === 'cold') forgetHistories();
+    if (run === 'cold') forgetBeginnings();
     const verdict = passes(verifyPermit(world.permitFile(id), trial(world)));
     assert.equal(verdict.persons, 2);
     assert.equal(verdict.grade, 'target-verified');
