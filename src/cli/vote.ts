@@ -170,7 +170,7 @@ const showAll = (opened: OpenedCase, view: RequestView, options: VoteOptions, de
     );
   say('');
   say(
-    `Reason, in the requester's words (the bytes hold only its digest): ${view.reason === null ? '(none kept)' : visibleText(view.reason)}`,
+    `Reason, in the requester's words, as the digest in the bytes confirms: ${view.reason === null ? '(none kept)' : visibleText(view.reason)}`,
   );
   const words = fingerprintWords(digest);
   say(`Digest: ${digest}`);

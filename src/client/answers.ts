@@ -108,6 +108,7 @@ export const requestViewAnswer: Check<RequestView> = loose({
   change_text: long,
   words: list(plain),
   reason: nullable(plain),
+  reason_salt: nullable(plain),
   runbook: nullable(plain),
   votes: list(
     loose({

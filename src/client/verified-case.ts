@@ -6,7 +6,7 @@ import { digestOf } from '../crypto/digest.ts';
 import { openCase, type OpenedCase } from '../verify/open-case.ts';
 import type { Client } from './connect.ts';
 import { fetchCase, type Ask } from './requests.ts';
-import { now } from './statements.ts';
+import { commitTo, now } from './statements.ts';
 
 const differs = (what: string, server: JsonValue, here: JsonValue): Refused =>
   refuse(
@@ -43,6 +43,10 @@ export const compareWithView = (opened: OpenedCase, view: RequestView): Result<n
   if (view.change_text !== opened.changeText)
     return differs('the change document', view.change_text, opened.changeText);
   if (view.revision !== opened.change.revision) return differs('the revision', view.revision, opened.change.revision);
+  // The bytes hold only a commitment to the reason; a text that is not behind it was put into the requester's mouth.
+  const { reason, reason_salt: salt } = view;
+  if (reason !== null && commitTo({ salt: salt ?? '', text: reason }) !== opened.change.reason)
+    return differs('the reason', reason, opened.change.reason);
   return ok(null);
 };
 

@@ -140,6 +140,8 @@ export const requestView = requestSummary.extend({
   words: z.array(z.string()),
   /** Text of the reason, or null when it was erased or never given. */
   reason: z.string().nullable(),
+  /** Salt of the commitment to it that stands in the change document: with it, the text can be checked. */
+  reason_salt: z.string().nullable(),
   runbook: z.string().nullable(),
   votes: z.array(castVoteView),
   explanation,

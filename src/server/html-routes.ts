@@ -120,7 +120,7 @@ export const signIn: Handler = (context, call) => {
         }),
       401,
     );
-  const cookie = `${cookieName(context.secure)}=${started}; Path=/; HttpOnly; SameSite=Strict; Max-Age=3600`;
+  const cookie = `${cookieName(context.secure)}=${started}; Path=/; HttpOnly; SameSite=Lax; Max-Age=3600`;
   return redirect(pageAfterSignIn(next), { 'set-cookie': context.secure ? `${cookie}; Secure` : cookie });
 };
 
@@ -133,6 +133,6 @@ const sessionFor = ({ tokens, sessions, sequencer }: ServerContext, secret: stri
 
 export const signOut: Handler = (context, call) => {
   if (call.reader !== null && call.secret !== null) context.sessions.end(call.secret);
-  const cookie = `${cookieName(context.secure)}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`;
+  const cookie = `${cookieName(context.secure)}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`;
   return redirect('/sign-in', { 'set-cookie': context.secure ? `${cookie}; Secure` : cookie });
 };

@@ -79,6 +79,7 @@ export const viewOf = async (
     change_text: canonicalize(change),
     words: [...fingerprintWords(digest)],
     reason: reason?.text ?? null,
+    reason_salt: reason?.salt ?? null,
     runbook: context.names.proseOf(change.action)?.runbook ?? null,
     votes: request.votes.map(({ person: voter, decision, revision, level, index }) => ({
       person: voter,

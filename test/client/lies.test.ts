@@ -91,6 +91,16 @@ test('only the shown text changed, the digest left as it was', async () => {
   nothingSigned();
 });
 
+test('a reason that the requester never gave (C23)', async () => {
+  const { request, change: digest } = await running.ask();
+  lying.lie = (path, text) =>
+    path === `/v1/requests/${request}` ? change(text, (view) => ({ ...view, reason: 'the CISO wants it' })) : text;
+  const no = await approve(request, digest);
+  assert.equal(no.refusal['code'], 'change-differs', no.stderr);
+  assert.match(String(no.refusal['message']), /reason/);
+  nothingSigned();
+});
+
 test('the case of another request (A42, T6)', async () => {
   const [one, other] = [await running.ask(), await running.ask()];
   const { body } = await running.get<{ text: string }>(`/v1/requests/${other.request}/case`);

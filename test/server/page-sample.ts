@@ -71,6 +71,7 @@ export const viewOf = (
     seats_wanted: seats.wanted,
     change_text: canonicalize(change),
     words: [...fingerprintWords(request.digest)],
+    reason_salt: '0'.repeat(32),
     reason: 'The shop shows wrong prices since this morning.\nThe fix is in 4f2a.',
     runbook: 'runbooks/deploy.md',
     votes: request.votes.map(({ person, decision, revision, level, index }) => ({

@@ -72,7 +72,7 @@ test("a browser's session is a cookie for this host and TLS alone", async () => 
   const answer = await ask('/sign-in', form, `token=${token}`);
   assert.equal(answer.status, 303, answer.text);
   const [cookie = ''] = answer.headers['set-cookie'] as string[];
-  assert.match(cookie, /^__Host-countersign=css_[\w-]+; Path=\/; HttpOnly; SameSite=Strict; Max-Age=3600; Secure$/);
+  assert.match(cookie, /^__Host-countersign=css_[\w-]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=3600; Secure$/);
   const pair = cookie.split(';')[0] ?? '';
   assert.equal((await ask('/v1/requests', { cookie: pair })).status, 200);
   const unprotected = pair.replace('__Host-', '');
