@@ -24,7 +24,7 @@ import { digest, name, type Envelope } from '../kernel/statements.ts';
  *
  *     point.json            whose folder this is
  *     used/<permit>         a permit that was used; its being there is the mark, whatever it holds (SPEC Y7)
- *     refusals/<change>-<key>.json   signed vetoes and withdrawals that came here directly (SPEC Y10)
+ *     refusals/<change>-<by>.json    signed vetoes and withdrawals that came here directly (SPEC Y10)
  *     governance/<length>-<leaf>     newest state of roster and policy seen (SPEC Y5)
  *     checkpoints/<size>-<root>      newest checkpoint seen
  *     roster.json           the file that the newest roster was read from
@@ -38,7 +38,8 @@ export type PointFolder = {
   readonly isUsed: (permit: string) => Result<boolean>;
   readonly markUsed: (permit: string, record: JsonObject) => Result<null>;
   readonly refusals: (change: string) => Result<readonly KeptRefusal[]>;
-  readonly keepRefusal: (change: string, key: string, kept: KeptRefusal) => Result<null>;
+  /** One for each `by`: a key and what it signed, a veto or a withdrawal. */
+  readonly keepRefusal: (change: string, by: string, kept: KeptRefusal) => Result<null>;
   readonly rosterFile: () => Result<string | undefined>;
   readonly keepRosterFile: (file: string) => Result<null>;
 };
@@ -88,7 +89,7 @@ const folderAt = (path: string): PointFolder => ({
   isUsed: (permit) => io(path, () => ok(exists(join(path, 'used', permit)))),
   markUsed: (permit, record) => io(path, () => markUsedIn(join(path, 'used'), permit, record)),
   refusals: (change) => io(path, () => readRefusals(join(path, 'refusals'), change)),
-  keepRefusal: (change, key, kept) => io(path, () => keepRefusalIn(join(path, 'refusals'), change, key, kept)),
+  keepRefusal: (change, by, kept) => io(path, () => keepRefusalIn(join(path, 'refusals'), change, by, kept)),
   rosterFile: () =>
     io(path, () => ok(exists(join(path, 'roster.json')) ? readFileSync(join(path, 'roster.json'), 'utf8') : undefined)),
   keepRosterFile: (file) =>
@@ -202,8 +203,7 @@ const readRefusals = (folder: string, change: string): Result<readonly KeptRefus
   for (const file of readdirSync(folder).filter(
     (one) => one.startsWith(`${prefixOf(change)}-`) && !one.endsWith('.tmp'),
   )) {
-    const parsed = parseCanonical(readFileSync(join(folder, file)));
-    const checked = parsed.ok ? keptRefusal(parsed.value, '') : parsed;
+    const checked = readRefusal(join(folder, file));
     // A refusal that cannot be read any more still was one.
     if (!checked.ok)
       return refuse(
@@ -218,18 +218,31 @@ const readRefusals = (folder: string, change: string): Result<readonly KeptRefus
   return ok(kept);
 };
 
-const keepRefusalIn = (folder: string, change: string, key: string, kept: KeptRefusal): Result<null> => {
-  const mark = sha256Hex(key);
+const readRefusal = (path: string): Result<KeptRefusal> => {
+  const parsed = parseCanonical(readFileSync(path));
+  return parsed.ok ? keptRefusal(parsed.value, '') : parsed;
+};
+
+// One that cannot be read any more still was one.
+const holdsForGood = (path: string): boolean => {
+  const kept = readRefusal(path);
+  return !kept.ok || kept.value.judged;
+};
+
+const keepRefusalIn = (folder: string, change: string, by: string, kept: KeptRefusal): Result<null> => {
+  const mark = sha256Hex(by);
   const own = readdirSync(folder).filter((file) => file.endsWith(`-${mark}.json`));
   const file = `${prefixOf(change)}-${mark}.json`;
   if (!kept.judged && own.length >= maxRefusalsOfKey && !own.includes(file))
     return refuse(
       'overloaded',
       'Y10',
-      `key \`${key}\` has left ${maxRefusalsOfKey} refusals here that nothing was asked about`,
-      { key },
+      `\`${by}\` has left ${maxRefusalsOfKey} refusals here that nothing was asked about`,
+      { by },
       'send the case or the permit file along with the refusal',
     );
+  // What was judged holds for good: nobody, its signer included, puts something in its place that was not.
+  if (!kept.judged && own.includes(file) && holdsForGood(join(folder, file))) return ok(null);
   replaceFile(folder, file, canonicalize({ envelope: kept.envelope, judged: kept.judged }));
   return ok(null);
 };

@@ -39,7 +39,7 @@ export const keepStop = (
     if (!may.ok) return may;
   }
   const { statement, key } = signed.value;
-  const kept = folder.keepRefusal(statement.change, key, { envelope, judged });
+  const kept = folder.keepRefusal(statement.change, `${key} ${statement.type}`, { envelope, judged });
   return kept.ok ? ok({ judged }) : kept;
 };
 
