@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { sha256 } from '../crypto/digest.ts';
+import { sha256Into } from '../crypto/digest.ts';
 import { BrokenInvariant } from '../kernel/refusal.ts';
 import type { Edge } from './merkle.ts';
 
@@ -24,7 +24,7 @@ export class MerkleSlab {
     for (let level = 0; index % 2 === 1; level += 1) {
       this.#levels[level]?.copy(this.#pair, 1, (index - 1) * 32, (index + 1) * 32);
       index = (index - 1) / 2;
-      this.#slot(level + 1, index).set(sha256(this.#pair), index * 32);
+      sha256Into(this.#pair, this.#slot(level + 1, index), index * 32);
     }
     this.#size += 1;
   }
