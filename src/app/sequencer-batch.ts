@@ -124,7 +124,7 @@ class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> 
       return refusedOutcome(refuseConflict(idempotency?.key ?? ''));
     }
     if (!time.ok) return refusedOutcome(time);
-    const attachments = await this.#gather(ticket);
+    const attachments = ticket.named.length === ticket.given.size ? ok(ticket.given) : await this.#gather(ticket);
     if (!attachments.ok) return refusedOutcome(attachments);
     const outcome = await this.#decide(ticket, { index: this.folded.size, time: time.value }, attachments.value);
     if (idempotency !== undefined) {
@@ -153,7 +153,8 @@ class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> 
     const text = joinEntry({ tenant, ...moment, commandText: ticket.commandText, eventsText });
     if (!text.ok) return refusedOutcome(text);
     const bytes = Buffer.from(text.value);
-    const hash = leafHash(bytes);
+    // Of the text, whose UTF-8 the bytes are: it saves a copy.
+    const hash = leafHash(text.value);
     // Read back, so that the state evolves from what stands in the entry and from nothing else (INV12).
     const events = JSON.parse(eventsText) as readonly Event[];
     const state = decider.evolve(
@@ -170,7 +171,6 @@ class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> 
   }
 
   async #gather({ named, given }: Ticket<Command>): Promise<Result<Attachments>> {
-    if (named.length === given.size) return ok(given);
     const attachments = new Map<string, Uint8Array>();
     for (const digest of named) {
       const bytes = given.get(digest) ?? (await this.#tx.blob(digest));
