@@ -8,10 +8,12 @@ declare const instantBrand: unique symbol;
  */
 export type Instant = string & { readonly [instantBrand]: true };
 
-const instantForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const instantForm = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
 
 export const parseInstant = (value: unknown): Result<Instant> => {
   if (typeof value === 'string' && instantForm.test(value)) {
+    // Every month has 28 days; what lies beyond is a matter of the calendar.
+    if (value.slice(8, 10) <= '28') return ok(value as Instant);
     const ms = Date.parse(value);
     if (!Number.isNaN(ms) && new Date(ms).toISOString() === value) return ok(value as Instant);
   }

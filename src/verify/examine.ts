@@ -13,7 +13,14 @@ import { replayHistory } from './history.ts';
 import { limitsOf } from './not-proven.ts';
 import { provePlace } from './proven-place.ts';
 import { malformed, readBlobs, readEntry, type Replay } from './replay.ts';
-import { clockToleranceMs, type Check, type CheckCode, type Limit, type VerifyOptions } from './verdict.ts';
+import {
+  clockToleranceMs,
+  personsFloor,
+  type Check,
+  type CheckCode,
+  type Limit,
+  type VerifyOptions,
+} from './verdict.ts';
 
 /** A permit that was derived again, with the state it was derived in; for whoever goes on from there. */
 export type OpenedPermit = {
@@ -142,7 +149,7 @@ const judge = (exam: Examination, opened: Opened, options: VerifyOptions): void 
   if (wait > 0) exam.holds('time-lock', { wait_ms: wait, from: permit.gate_met_at, to: permit.issued_at });
   exam.holds('executor', { ...permit.executor });
   exam.holds('audience', { audience: permit.audience });
-  const floor = floorFor(opened, options);
+  const floor = personsFloor(permit.action, request.change.tier, options);
   exam.note('persons', refusePersons(permit, floor), { persons: permit.persons, floor });
   if (options.expect !== undefined) exam.note('expectations', refuseOther(opened, options), {});
   if (options.now !== undefined)
@@ -199,11 +206,6 @@ const refuseSeats = ({ permit, request }: Opened): Refused | undefined => {
   return sound
     ? undefined
     : refuse('gate-pending', 'X1', 'the seats are not filled by as many persons, all of them without a part in it', {});
-};
-
-const floorFor = ({ permit, request }: Opened, { minPersons, minPersonsFor }: VerifyOptions): number => {
-  const named = minPersonsFor !== undefined && Object.hasOwn(minPersonsFor, permit.action);
-  return (named ? minPersonsFor[permit.action] : minPersons) ?? (request.change.tier === 'critical' ? 2 : 1);
 };
 
 // Written so that a floor that is no number refuses everything.

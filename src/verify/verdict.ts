@@ -36,6 +36,16 @@ export type VerifyOptions = {
   readonly knownGovernance?: string | undefined;
 };
 
+/** The floor of persons that a reader holds a permit of this action and tier against (SPEC Y4). */
+export const personsFloor = (
+  action: string,
+  tier: string,
+  { minPersons, minPersonsFor }: Pick<VerifyOptions, 'minPersons' | 'minPersonsFor'>,
+): number => {
+  const named = minPersonsFor !== undefined && Object.hasOwn(minPersonsFor, action) ? minPersonsFor[action] : undefined;
+  return named ?? minPersons ?? (tier === 'critical' ? 2 : 1);
+};
+
 /** Whoever verifies has a clock of their own; this much apart from the ledger's is no reason to refuse. */
 export const clockToleranceMs = 120_000;
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addMs } from '../../src/kernel/instant.ts';
 import { forgetBeginnings } from '../../src/verify/beginnings.ts';
+import { personsFloor } from '../../src/verify/verdict.ts';
 import { formatVerdict, verifyEvidence, verifyFile, verifyPermit, type Verdict } from '../../src/verify/verify.ts';
 import { deployAction, fingerprintOf, minute, personOf, policyOf, tier } from '../support/world.ts';
 import { SealedWorld } from './sealed-world.ts';
@@ -145,6 +146,14 @@ test("Y4: the reader's floor of persons stands, whatever the policy asks; one th
   fails(verifyPermit(file, { ...trial(world), minPersonsFor: { 'deploy.production': 2 } }), 'persons-too-few');
   passes(verifyPermit(file, { ...trial(world), minPersons: 2, minPersonsFor: { 'deploy.production': 1 } }));
   fails(verifyPermit(file, { ...trial(world), minPersons: Number.NaN }), 'persons-too-few');
+});
+
+test('Y4: without a word from the reader the floor is one person, and two where the tier is named critical', () => {
+  assert.equal(personsFloor('deploy.production', 'standard', {}), 1);
+  assert.equal(personsFloor('deploy.production', 'critical', {}), 2);
+  assert.equal(personsFloor('deploy.production', 'critical', { minPersons: 1 }), 1);
+  assert.equal(personsFloor('deploy.production', 'standard', { minPersonsFor: { 'deploy.production': 3 } }), 3);
+  assert.equal(personsFloor('toString', 'critical', { minPersonsFor: { 'deploy.production': 3 } }), 2);
 });
 
 test('expectations: another audience, action, target, content, executor or fact than the permit is for', () => {
