@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
+import type { Submitted } from '../../src/contract/api.ts';
 import { routes, type Route } from '../../src/contract/routes.ts';
 import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import { encodeBase64 } from '../../src/kernel/base64.ts';
@@ -10,7 +11,9 @@ import { digestOf } from '../../src/crypto/digest.ts';
 import { signSsh } from '../../src/crypto/sshsig.ts';
 import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { keyOf, policyOf } from '../support/world.ts';
-import { startRunning, type Running } from '../server/running.ts';
+import { Desks } from '../cli/desk.ts';
+import { startLying, type Lie } from '../client/lying-server.ts';
+import { principalOf, startRunning, type Running } from '../server/running.ts';
 import { headOf, oneSeatAction, refused, votesOf, worked } from './stage.ts';
 
 let running: Running;
@@ -236,4 +239,48 @@ test('A35 C23: what a reason or a name holds is text on the page: no script, no 
   }
   const wrong = await fetch(`${running.url}/requests/%3Cscript%3Ealert(1)%3C%2Fscript%3E`, { headers: { cookie } });
   assert.doesNotMatch(await wrong.text(), /<script/i);
+});
+
+test('C23 A35: a server that shows a voter another change, another reason or another request gets no signature', async () => {
+  const reason = { salt: '4'.repeat(32), text: 'a harmless change' };
+  const body = running.requestBody({ reason: digestOf(canonicalize(reason)) });
+  const asked = worked(
+    await running.post<Submitted>('/v1/requests', { envelope: body.envelope, attested: body['attested'], reason }),
+  );
+  const other = await running.ask({ facts: { service: 'till', risk: 1 } });
+  const liar = await startLying(running.url);
+  const desks = new Desks({ url: liar.url, pin: running.pin });
+  try {
+    const token = desks.write('token', running.token);
+    const more = ['--yes', '--as', principalOf('linus'), '--token-file', token];
+    const approve = async (digest: string) =>
+      desks.run('linus', ['approve', asked.request, '--digest', digest, ...more]);
+    const swap = (text: string): string => text.replaceAll('production/shop', 'production/shed');
+    const lies: readonly (readonly [Lie, string, readonly string[]])[] = [
+      [(path, text) => (path.endsWith(asked.request) ? swap(text) : text), asked.change, ['change-differs']],
+      [(_path, text) => text.replaceAll('a harmless change', 'approved by all'), asked.change, ['change-differs']],
+      [(path, text) => (path.endsWith('/case') ? swap(text) : text), asked.change, ['replay-differs']],
+      [(_path, text) => text, other.change, ['vote-not-confirmed']],
+    ];
+    for (const [lie, digest, codes] of lies) {
+      liar.lie = lie;
+      const ran = await approve(digest);
+      assert.notEqual(ran.code, 0, ran.stdout);
+      assert.ok(
+        codes.includes(String(ran.refusal['code'])),
+        `${String(ran.refusal['code'])}, not ${codes.join(' or ')}`,
+      );
+    }
+    assert.ok(
+      !liar.seen.some((line) => line.startsWith('POST') && line.endsWith('/votes')),
+      'nothing was signed and sent',
+    );
+    assert.deepEqual(await votesOf(running, asked.request), []);
+    liar.lie = (_path, text) => text;
+    const honest = await approve(asked.change);
+    assert.equal(honest.code, 0, honest.stderr);
+  } finally {
+    desks.close();
+    await liar.close();
+  }
 });

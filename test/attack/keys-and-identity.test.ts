@@ -215,7 +215,7 @@ test('A14: a login serves once, soon, here, and opens a session for reading and 
   refused(await running.get('/v1/requests', { authorization: `Bearer ${next}` }), 'sign-in-needed');
 });
 
-test('A11 A09: what a header says of who is calling is believed by nobody', async () => {
+test('A11: what a header says of who is calling is believed by nobody', async () => {
   const headers = {
     'x-forwarded-user': principalOf('linus'),
     'x-remote-user': 'linus',
@@ -292,6 +292,8 @@ test('A33 A10: a machine speaks for itself alone, and what it vouches for is not
     refused(await ask('ada', 'ci'), 'fact-unattested');
     refused(await ask('ada', 'grace'), 'fact-unattested');
     refused(await ask('ada', 'agent', { drivers: [personOf('grace')] }), 'fact-unattested');
+    for (const by of ['ada', 'grace', 'agent'])
+      refused(await ask('ci', 'agent', { by: principalOf(by) }), 'key-of-another');
     assert.notEqual(await headOf(server), head, 'each try is on record');
     worked(await ask('ada', 'agent'));
   } finally {

@@ -198,7 +198,7 @@ test('A23 A42: an idempotency key gives its first answer and no more: not to oth
     );
 });
 
-test('C22 C13: a page of another site, another host name or a form makes nobody’s browser do anything', async () => {
+test('A34 H6: a page of another site, another host name or a form makes nobody’s browser do anything', async () => {
   const { request: id } = await running.ask();
   const head = await headOf(running);
   const vote = await running.voteBody(id, 'linus');
@@ -288,7 +288,7 @@ test('A02 A34 INV8: governance has one way in: no founder, machine or operator c
   assert.deepEqual([roster.version, policy.version], [1, 1]);
 });
 
-test('A46 A47: refusals are on record with who tried what, and nothing secret is in the log of the server', async () => {
+test('A47: refusals are on record with who tried what, and nothing secret is in the log of the server', async () => {
   const quiet = await startRunning({ policy: policyOf(lockedAction()) });
   try {
     const { request: id } = await quiet.ask();

@@ -248,7 +248,7 @@ test('A39 A40: by its own clock the target refuses a permit that is over, or tha
   denied(own.challenge(file), 'permit-not-yet-valid');
 });
 
-test('C1 C5 C19 C29: a real site takes the approved artefact once, and no other, whatever is posted to it', async () => {
+test('C1 C19: a real site takes the approved artefact once, and no other, whatever is posted to it', async () => {
   const served = await startStaticSite({
     folder: folder(),
     pin: running.pin,

@@ -87,7 +87,7 @@ test('A28 C8: what no policy names cannot be asked for, and leaving out what the
 
 const trial = join(import.meta.dirname, '../../examples/trial');
 
-test('A27 A30 C9: a policy with two documents of one action, or with a word that is not understood whole, is refused at load', async () => {
+test('A27 A30 C9 C14: a policy with two documents of one action, or with a word that is not understood whole, is refused at load', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-policy-'));
   const lint = async () => runCli(['policy', 'lint', join(folder, 'policy'), '--roster', join(folder, 'roster.yaml')]);
   try {
@@ -216,7 +216,7 @@ test('A31 C26 C32: a source of facts that is missing or fails lets nothing throu
   }
 });
 
-test('C4 C5 C16 C27 C28: authors come from signatures in real git history: forged, unsigned, merged and hidden commits clear nobody', async () => {
+test('C4 C5 C16 C27 C28 A22: authors come from signatures in real git history: forged, unsigned, merged and hidden commits clear nobody', async () => {
   const repository = new GitRepository();
   const { dir, token, pin } = await found({ policy: authored });
   writeFileSync(

@@ -166,7 +166,7 @@ test('A15 A16 A29 C9 C10: a gate that nobody, one person or anybody could meet i
   );
 });
 
-test('A18 A37 INV3: a raised quorum holds for what is open: its votes fall, and the permits that were out are void', async () => {
+test('A18 A26 A37 INV3: a raised quorum holds for what is open: its votes fall, and the permits that were out are void', async () => {
   const raised = await startRunning({ policy: policyOf(oneSeatAction()) });
   try {
     const open = await raised.ask();

@@ -47,6 +47,14 @@ const step = fc.oneof(
       reject: fc.integer({ min: 0, max: 9 }),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('many-votes' as const),
+      at,
+      by: fc.shuffledSubarray(['linus', 'radia', 'grace', 'bob'], { minLength: 2 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('foreign-vote' as const), at, by: anybody, key: anybody }) },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant('permit' as const), at }) },
   {
@@ -96,6 +104,8 @@ const play = async (ids: string[], one: Step): Promise<void> => {
   const id = ids[one.at];
   if (id === undefined) return;
   if (one.kind === 'vote') await vote(id, one.by, one.by, one.seats, one.reject === 0 ? 'reject' : 'approve');
+  if (one.kind === 'many-votes')
+    await Promise.all(one.by.map((by) => vote(id, by, by, by === 'radia' ? ['security'] : ['platform'])));
   if (one.kind === 'foreign-vote') await vote(id, one.by, one.key, ['platform', 'security']);
   if (one.kind === 'permit') await Promise.all([running.permit(id), running.permit(id)]);
   if (one.kind === 'stop') {
@@ -153,6 +163,7 @@ test('INV1 INV3 INV6 C25: whatever everybody tries over HTTP, every permit has d
     { kind: 'vote', at: 0, by: 'grace', seats: ['platform', 'security'], reject: 1 },
     { kind: 'vote', at: 0, by: 'grace-second', seats: ['security'], reject: 1 },
     { kind: 'vote', at: 0, by: 'linus', seats: ['platform'], reject: 1 },
+    { kind: 'permit', at: 0 },
     { kind: 'wait', minutes: 3 },
     { kind: 'permit', at: 0 },
     { kind: 'consume', at: 0, by: 'deployer', times: 3 },

@@ -35,7 +35,7 @@ const votes = (id: string): string => `/v1/requests/${id}/votes`;
 const consume = async (running: Running, permit: string, change: string, over = {}) =>
   running.post(`/v1/permits/${permit}/consume`, running.consumptionBody(permit, change, over));
 
-test('T1 A39: no permit a moment before the time lock is over, and none that outlives its end', () =>
+test('A39 C24: no permit a moment before the time lock is over, and none that outlives its end', () =>
   withClock(policyOf(lockedAction()), async (running, clock) => {
     const { request: id, change } = await running.ask();
     worked(await running.vote(id, 'grace'));
@@ -91,7 +91,7 @@ test('A38 INV6: a vote after the end, a vote that has ended, and a vote for ever
     refused(await running.permit(short.request), 'request-expired');
   }));
 
-test('T1 C24: a time lock counts from votes that hold: one that fell starts the wait anew', () =>
+test('C24 A38: a time lock counts from votes that hold: one that fell starts the wait anew', () =>
   withClock(policyOf(lockedAction()), async (running, clock) => {
     const { request: id } = await running.ask();
     worked(await running.vote(id, 'grace'));
