@@ -63,7 +63,7 @@ test('T6 C1 C2 A36: a vote is worth nothing for another request, revision, diges
 });
 
 test('T6 C11: the votes of one revision are worth nothing for the next, and void permits are not revived by going back', async () => {
-  const revised = await startRunning({ policy: policyOf(oneSeatAction()) });
+  const revised = await startRunning({ policy: policyOf(oneSeatAction()), tickEveryMs: 3_600_000 });
   try {
     const { request: id } = await revised.ask();
     const early = await revised.voteBody(id, 'linus');
