@@ -5,13 +5,15 @@ import type { Client } from '../client/connect.ts';
 import type { Ask } from '../client/requests.ts';
 import { readPublicKey } from '../client/signer.ts';
 import { freshNonce, inMs } from '../client/statements.ts';
+import { digestOf } from '../crypto/digest.ts';
 import { isGovernance, maxValidityMs } from '../assess/build-change.ts';
 import { parseJson } from '../kernel/canonical-json.ts';
 import type { Instant } from '../kernel/instant.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
-import { envelope, type Envelope } from '../kernel/statements.ts';
+import { envelope, type Envelope, type RequestDraft } from '../kernel/statements.ts';
 import type { CompiledAction } from '../policy/compiled.ts';
 import { isAmong, type Roster } from '../roster/roster.ts';
+import { readDraftFile } from './draft-file.ts';
 import { durationMs } from './duration.ts';
 import { factLines, readFacts } from './fact-argument.ts';
 import { manyOption, type Many } from './many-option.ts';
@@ -28,7 +30,7 @@ export type AskOptions = {
   readonly for?: Many;
   readonly emergency?: boolean;
   readonly attest?: Many;
-  readonly nonce?: string;
+  readonly draft?: string;
   readonly expires?: string;
 };
 
@@ -41,9 +43,13 @@ export const askOptions = (command: Command): Command =>
     .addOption(manyOption('--driver <person>', 'a person who drove this machine; counts as producer'))
     .addOption(manyOption('--for <person>', 'a person you ask for; counts as producer'))
     .option('--emergency', 'take the emergency path: one other person, no wait, an alarm and a review afterwards')
-    .addOption(manyOption('--attest <file>', 'a fact that somebody attested (`countersign attest`)'))
-    .option('--nonce <hex>', 'the nonce that attested facts are for, from `request --prepare`')
     .option('--expires <duration>', 'how long the request may live, such as 4h; by default as policy needs');
+
+/** Options for facts that others vouch for, where there is a draft to show them. */
+export const attestOptions = (command: Command): Command =>
+  command
+    .addOption(manyOption('--attest <file>', 'a fact that somebody attested (`countersign attest`)'))
+    .option('--draft <file>', 'the draft that facts were attested for, from `request --prepare`; its facts are yours');
 
 export type PreparedAsk = { readonly ask: Ask; readonly action: CompiledAction; readonly roster: Roster };
 
@@ -65,13 +71,13 @@ export const prepareAsk = async (
 ): Promise<PreparedAsk> => {
   const rules = orFail(await rulesInForce(client));
   const action = orFail(rules.action(name));
-  const facts = orFail(readFacts(action, options.fact ?? []));
+  const draft = options.draft === undefined ? undefined : orFail(readDraftFile(options.draft));
+  if (draft !== undefined) checkDraft(draft, name, options, given);
+  const facts = draft?.facts ?? orFail(readFacts(action, options.fact ?? []));
   const reason = options.reason?.trim() ?? '';
   if (reason === '') usage('--reason is missing', 'say why, for the people who decide: --reason "Fixes the checkout"');
-  const nonce = given.nonce ?? options.nonce ?? freshNonce();
-  if (!/^[0-9a-f]{16}$/.test(nonce))
-    usage(`--nonce \`${nonce.slice(0, 40)}\` is no nonce`, 'take it from `countersign request --prepare`');
-  const attested = given.resumes === true ? [] : orFail(readAttested(action, options.attest ?? [], nonce));
+  const nonce = given.nonce ?? draft?.nonce ?? freshNonce();
+  const attested = given.resumes === true ? [] : orFail(readAttested(action, options.attest ?? []));
   const governance = isGovernance(name);
   if (governance && given.content === undefined)
     usage(
@@ -95,6 +101,14 @@ export const prepareAsk = async (
       attested,
     },
   };
+};
+
+const checkDraft = (draft: RequestDraft, name: string, options: AskOptions, { content }: Given): void => {
+  if (draft.action !== name) usage(`--draft is of \`${draft.action}\`, not of \`${name}\``);
+  if ((options.fact ?? []).length > 0)
+    usage('--fact and --draft do not go together', 'the facts are those of the draft');
+  if (draft.content !== (content === undefined ? null : digestOf(content)))
+    usage('--content is not what the draft was made with', 'give the same file, or prepare a new draft');
 };
 
 const readDrivers = (given: readonly string[]): readonly string[] => {
@@ -165,7 +179,7 @@ const chooseExecutor = (
   );
 };
 
-const readAttested = (action: CompiledAction, files: readonly string[], nonce: string): Result<readonly Envelope[]> => {
+const readAttested = (action: CompiledAction, files: readonly string[]): Result<readonly Envelope[]> => {
   const attested: Envelope[] = [];
   for (const path of files) {
     const read = readEnvelopeFile(path);
@@ -189,7 +203,7 @@ const readAttested = (action: CompiledAction, files: readonly string[], nonce: s
     'F5',
     `fact \`${name}\` of \`${action.name}\` must be attested by \`${by}\``,
     { fact: name, by },
-    `let somebody of ${by} run \`countersign attest ${action.name} --nonce ${nonce} --fact ${name}=… --out ${name}.json\`, then ask with \`--nonce ${nonce} --attest ${name}.json\``,
+    `write a draft with \`countersign request ${action.name} --prepare --fact … --out draft.json\`, let somebody of ${by} run \`countersign attest draft.json --fact ${name}=… --out ${name}.json\`, then ask with \`countersign request ${action.name} --draft draft.json --attest ${name}.json\``,
   );
 };
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Option } from 'commander';
+import { documentLines } from '../client/change-lines.ts';
 import { signerOf } from '../client/requests.ts';
 import { factStatementOf, inMs, signStatement } from '../client/statements.ts';
 import { visibleText } from '../client/visible-text.ts';
 import { refuse } from '../kernel/refusal.ts';
+import { subjectOf } from '../request/draft.ts';
 import { isAmong } from '../roster/roster.ts';
+import { draftText, readDraftFile } from './draft-file.ts';
 import { durationMs } from './duration.ts';
 import { factValue } from './fact-argument.ts';
 import { examples } from './help.ts';
@@ -15,19 +18,11 @@ import { rulesInForce } from './rules-in-force.ts';
 import type { Verb } from './verb.ts';
 import { writePrivate } from './write-private.ts';
 
-type AttestOptions = ClientOptions & {
-  readonly nonce: string;
-  readonly fact: string;
-  readonly expires: string;
-  readonly out?: string;
-};
+type AttestOptions = ClientOptions & { readonly fact: string; readonly expires: string; readonly out?: string };
 
-const attest = async (name: string, options: AttestOptions): Promise<void> => {
-  if (!/^[0-9a-f]{16}$/.test(options.nonce))
-    usage(
-      `--nonce \`${options.nonce.slice(0, 40)}\` is no nonce`,
-      'take it from whoever ran `countersign request --prepare`',
-    );
+const attest = async (file: string, options: AttestOptions): Promise<void> => {
+  const draft = orFail(readDraftFile(file));
+  const name = draft.action;
   const split = options.fact.indexOf('=');
   if (split < 1) usage(`--fact \`${options.fact.slice(0, 60)}\` has no \`=\``, 'write --fact NAME=VALUE');
   const [fact, text] = [options.fact.slice(0, split), options.fact.slice(split + 1)];
@@ -61,7 +56,7 @@ const attest = async (name: string, options: AttestOptions): Promise<void> => {
     action: name,
     fact,
     value,
-    nonce: options.nonce,
+    subject: subjectOf(draft),
     not_after: inMs(durationMs(options.expires, '--expires')),
   });
   const envelope = orFail(await signStatement(orFail(signerOf(client)), statement));
@@ -72,8 +67,9 @@ const attest = async (name: string, options: AttestOptions): Promise<void> => {
     else print(options.out);
   }
   say(
-    `${by} vouches that ${visibleText(fact)} is ${visibleText(JSON.stringify(value))}, for the request with nonce ${options.nonce} alone.`,
+    `${by} vouches that ${visibleText(fact)} is ${visibleText(JSON.stringify(value))}, for one request with exactly this:`,
   );
+  for (const line of orFail(documentLines(draftText(draft)))) say(`  ${line.path}  ${line.value}`);
 };
 
 export const verb: Verb = (program) => {
@@ -81,14 +77,15 @@ export const verb: Verb = (program) => {
     clientOptions(
       program
         .command('attest')
-        .description('Vouch for a fact of a request that somebody is about to make. It serves for that request alone.')
-        .argument('<action>', 'what policy calls it, such as deploy.production'),
+        .description(
+          'Vouch for a fact of a request that somebody is about to make. It serves for one request with exactly the facts and the content of the draft.',
+        )
+        .argument('<draft>', 'file that `countersign request --prepare` wrote'),
     )
-      .requiredOption('--nonce <hex>', 'from whoever ran `countersign request --prepare`')
       .requiredOption('--fact <name=value>', 'what you vouch for')
       .addOption(new Option('--expires <duration>', 'how long it may be used').default('4h'))
       .option('--out <file>', 'write it to a new file instead of stdout')
       .action(attest),
-    '$ countersign attest deploy.production --nonce 0123456789abcdef --fact tested=true --out tested.json',
+    '$ countersign attest draft.json --fact tested=true --out tested.json',
   );
 };

@@ -3,20 +3,26 @@ import { readFileSync } from 'node:fs';
 import type { Client } from '../client/connect.ts';
 import { showRequest, submitRequest } from '../client/requests.ts';
 import { freshNonce } from '../client/statements.ts';
-import { askOptions, factLines, prepareAsk, type AskOptions } from './ask-options.ts';
+import { digestOf } from '../crypto/digest.ts';
+import { draftOf } from '../request/draft.ts';
+import { askOptions, attestOptions, prepareAsk, type AskOptions } from './ask-options.ts';
+import { draftText } from './draft-file.ts';
+import { readFacts } from './fact-argument.ts';
 import { examples } from './help.ts';
 import { openClient, verifyingOptions, type VerifyingOptions } from './open-client.ts';
 import { orFail, print, printJson, say, usage } from './output.ts';
 import { couldApprove, explanationLines, gradeLine, sentence } from './request-words.ts';
 import { rulesInForce } from './rules-in-force.ts';
 import type { Verb } from './verb.ts';
+import { writePrivate } from './write-private.ts';
 
-type RequestOptions = VerifyingOptions & AskOptions & { readonly content?: string; readonly prepare?: boolean };
+type RequestOptions = VerifyingOptions &
+  AskOptions & { readonly content?: string; readonly prepare?: boolean; readonly out?: string };
 
 const request = async (action: string, options: RequestOptions): Promise<void> => {
   const client = await openClient(options, { signs: options.prepare !== true });
-  if (options.prepare === true) return prepare(client, action, options.json);
   const content = options.content === undefined ? undefined : readContent(options.content);
+  if (options.prepare === true) return prepare(client, action, options, content);
   const { ask } = await prepareAsk(client, action, options, content === undefined ? {} : { content });
   const asked = orFail(await submitRequest(client, ask));
   await tellAsked(client, asked.request, options.json, ask);
@@ -30,20 +36,23 @@ const readContent = (path: string): Uint8Array => {
   }
 };
 
-// Attested facts are signed for a request's nonce, so that they serve for no other request.
-const prepare = async (client: Client, name: string, json: boolean): Promise<void> => {
+// Attested facts are signed for a draft, so that they serve for these facts and this content alone (SPEC F5).
+const prepare = async (client: Client, name: string, options: RequestOptions, content?: Uint8Array): Promise<void> => {
   const action = orFail(orFail(await rulesInForce(client)).action(name));
-  const nonce = freshNonce();
-  const attested = Object.entries(action.facts).filter(([, fact]) => fact.source.kind === 'attested');
-  if (json) return printJson({ action: name, nonce, facts: action.facts });
-  print(nonce);
-  say(`\`${name}\` wants to know:`);
-  for (const line of factLines(action)) say(`  ${line}`);
-  for (const [fact, { source }] of attested)
-    say(
-      `Let ${source.kind === 'attested' ? source.by : ''} run: countersign attest ${name} --nonce ${nonce} --fact ${fact}=… --out ${fact}.json`,
-    );
-  say(`Then ask: countersign request ${name} --nonce ${nonce} --attest FILE …`);
+  const facts = orFail(readFacts(action, options.fact ?? []));
+  const draft = draftOf({
+    action: name,
+    facts,
+    content: content === undefined ? null : digestOf(content),
+    nonce: freshNonce(),
+  });
+  if (options.out === undefined) print(draftText(draft));
+  else writePrivate(options.out, `${draftText(draft)}\n`, { fresh: true });
+  const file = options.out ?? 'draft.json';
+  for (const [fact, { source }] of Object.entries(action.facts))
+    if (source.kind === 'attested')
+      say(`Let one of ${source.by} run: countersign attest ${file} --fact ${fact}=… --out ${fact}.json`);
+  say(`Then ask: countersign request ${name} --draft ${file} --attest FILE … --reason …`);
 };
 
 /** Shows what was asked, after it was derived again here and compared with what was meant. */
@@ -90,22 +99,25 @@ export const tellAsked = async (
 };
 
 export const verb: Verb = (program) => {
-  const command = askOptions(
-    verifyingOptions(
-      program
-        .command('request')
-        .description('Ask for an action. You sign what you ask; others, who had no part in it, decide.')
-        .argument('<action>', 'what policy calls it, such as deploy.production'),
+  const command = attestOptions(
+    askOptions(
+      verifyingOptions(
+        program
+          .command('request')
+          .description('Ask for an action. You sign what you ask; others, who had no part in it, decide.')
+          .argument('<action>', 'what policy calls it, such as deploy.production'),
+      ),
     ),
   )
     .option('--content <file>', 'a document to attach: what will be carried out or applied as a whole')
-    .option('--prepare', 'only draw the nonce that attested facts are signed for, and say what is needed')
+    .option('--prepare', 'only write a draft, for others to vouch for facts of it')
+    .option('--out <file>', 'where --prepare writes the draft; stdout by default')
     .action(request);
   examples(
     command,
     '$ countersign request deploy.production --fact service=shop --fact artifact=@dist/shop.tgz --reason "Fixes the checkout"',
     '# facts that somebody else vouches for',
-    '$ countersign request deploy.production --prepare',
-    '$ countersign request deploy.production --nonce 0123456789abcdef --attest tested.json --fact … --reason …',
+    '$ countersign request deploy.production --prepare --fact service=shop --out draft.json',
+    '$ countersign request deploy.production --draft draft.json --attest tested.json --reason …',
   );
 };

@@ -159,7 +159,7 @@ export const factStatementOf = (
     readonly action: string;
     readonly fact: string;
     readonly value: JsonValue;
-    readonly nonce: string;
+    readonly subject: string;
     readonly not_after: Instant;
   },
 ): FactStatement => ({
@@ -168,7 +168,7 @@ export const factStatementOf = (
   action: fact.action,
   fact: fact.fact,
   value: fact.value,
-  nonce: fact.nonce,
+  subject: fact.subject,
   not_after: fact.not_after,
 });
 

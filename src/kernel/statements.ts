@@ -113,6 +113,16 @@ export const resultStatement = shape({
 });
 export type ResultStatement = Checked<typeof resultStatement>;
 
+/** What a request will say, before it is signed: what others are shown when they vouch for a fact of it (FORMATS §3.2). */
+export const requestDraft = shape({
+  type: literal('countersign.dev/request-draft/v0'),
+  action: actionName,
+  facts: recordOf(factName, anyJson, 64),
+  content: nullable(digest),
+  nonce: nonce16,
+});
+export type RequestDraft = Checked<typeof requestDraft>;
+
 export const factStatement = shape({
   type: literal('countersign.dev/fact/v0'),
   ...common,
@@ -120,8 +130,8 @@ export const factStatement = shape({
   action: actionName,
   fact: matching(factName, 'a fact name'),
   value: anyJson,
-  /** The client nonce of the request it is for. */
-  nonce: nonce16,
+  /** Digest of the draft of the request it is for (FORMATS §3.2): its action, facts, content and nonce. */
+  subject: digest,
   not_after: instant,
 });
 export type FactStatement = Checked<typeof factStatement>;

@@ -9,6 +9,7 @@ import { authenticate, type LedgerIdentity, type Signed } from '../roster/authen
 import { isAmong, personBehind, personOfKey, type Roster } from '../roster/roster.ts';
 import { attributeCommits } from './attribution.ts';
 import { decodeCommitEvidence } from './commit-evidence.ts';
+import { subjectOf } from './draft.ts';
 import type { FactRecord } from './change-document.ts';
 import type { GatheredFact, Submission } from './submission.ts';
 
@@ -130,8 +131,9 @@ const resolveAttested = (
 ): Result<FactRecord> => {
   const { statement, action, roster, time } = setting;
   const requester = personBehind(roster, statement.by);
+  const subject = subjectOf(statement);
   for (const { statement: fact, principal } of attested) {
-    if (fact.fact !== name || fact.action !== action.name || fact.nonce !== statement.nonce) continue;
+    if (fact.fact !== name || fact.action !== action.name || fact.subject !== subject) continue;
     if (fact.not_after <= time || fact.not_after > addMs(time, 30 * 86_400_000)) continue;
     const attester = personBehind(roster, principal);
     // The requester, or a machine of the requester, vouches for nothing (E3, SPEC F5).
@@ -148,7 +150,7 @@ const resolveAttested = (
     'fact-unattested',
     'F5',
     `no valid attestation of fact \`${name}\` by \`${by}\` came with the request`,
-    { fact: name, by, nonce: statement.nonce },
-    `let \`${by}\`, and not the requester, sign a fact statement with this request's nonce`,
+    { fact: name, by, subject },
+    `let \`${by}\`, and not the requester, sign a fact statement for exactly this draft of the request`,
   );
 };

@@ -240,6 +240,7 @@ export const accessAttacks: readonly AttackClass[] = [
     what: 'what was approved is edited after the vote',
     shownBy: [
       'T6 C1 C2 A36: a vote is worth nothing for another request, revision, digest, tenant or ledger, nor when one byte is edited',
+      'A36 A42: what was attested for a draft holds for its facts and content, and no others under the same nonce',
       'INV6 A36: what is withdrawn, rejected, vetoed or expired takes no vote and no permit any more',
     ],
   },
@@ -293,6 +294,7 @@ export const accessAttacks: readonly AttackClass[] = [
     shownBy: [
       'A23 A42: an idempotency key gives its first answer and no more: not to others, not for another body, not for another address',
       'T12 C25 A42: a permit is used once: not twice at once, not again after a failure, not on two processes’ shared folder',
+      'A36 A42: what was attested for a draft holds for its facts and content, and no others under the same nonce',
       'A42 F5: what was attested for one request serves no second one, whoever asks with the same nonce',
       'A19 A42 T12: of many uses of one permit at the same moment one wins; of many askers each gets the same permit',
     ],

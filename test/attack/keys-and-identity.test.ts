@@ -9,7 +9,7 @@ import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { mintToken, revokeToken } from '../../src/server/tokens.ts';
 import { deployAction, fingerprintOf, hour, personOf, policyOf, rosterRecords, sign, tier } from '../support/world.ts';
-import { principalOf, startRunning, type Running } from '../server/running.ts';
+import { principalOf, startRunning, subjectIn, type Running } from '../server/running.ts';
 import {
   assertSecurityKey,
   assertWebauthn,
@@ -142,9 +142,11 @@ test('T9 V5: a distrusted key signs nothing any more: no vote, no fact, no use, 
     refused(await server.post(`/v1/permits/${permit.permit}/consume`, use), 'key-distrusted');
     const body = server.requestBody({ executor: fingerprintOf('deployer') }, 'bob');
     refused(await server.post('/v1/requests', body), 'executor-not-allowed');
-    const { nonce } = JSON.parse(body.envelope.statement) as { nonce: string };
     refused(
-      await server.post('/v1/requests', { ...body, attested: [server.attest('tested', true, nonce, 'grace')] }),
+      await server.post('/v1/requests', {
+        ...body,
+        attested: [server.attest('tested', true, subjectIn(body), 'grace')],
+      }),
       'key-distrusted',
     );
     const { challenge, server: url } = worked(await server.get<Challenge>('/v1/challenge'));
@@ -283,8 +285,10 @@ test('A33 A10: a machine speaks for itself alone, and what it vouches for is not
   try {
     const ask = async (by: string, attester: string, over: JsonObject = {}) => {
       const body = server.requestBody(over, by);
-      const { nonce } = JSON.parse(body.envelope.statement) as { nonce: string };
-      return server.post('/v1/requests', { ...body, attested: [server.attest('tested', true, nonce, attester)] });
+      return server.post('/v1/requests', {
+        ...body,
+        attested: [server.attest('tested', true, subjectIn(body), attester)],
+      });
     };
     const head = await headOf(server);
     refused(await ask('grace', 'agent'), 'fact-unattested');

@@ -10,7 +10,9 @@ import { formatOpenSshPrivateKey } from '../../src/crypto/openssh-private-key.ts
 import type { JsonObject, JsonValue } from '../../src/kernel/refusal.ts';
 import type { CompiledAction, CompiledPolicy } from '../../src/policy/compiled.ts';
 import { deployAction, fingerprintOf, keyOf, personOf, policyOf, tier } from '../support/world.ts';
-import { found, serveFolder, startRunning, type Running } from '../server/running.ts';
+import { digestOf } from '../../src/crypto/digest.ts';
+import { encodeBase64 } from '../../src/kernel/base64.ts';
+import { found, serveFolder, startRunning, subjectIn, type Running } from '../server/running.ts';
 import { GitRepository } from '../adapters/git-repository.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { changeRoster, headOf, oneSeatAction, recordOf, refused, twoSeats, worked } from './stage.ts';
@@ -43,8 +45,6 @@ after(() => running.close());
 
 const submit = async (over: JsonObject = {}, by = 'ada', extra: object = {}) =>
   running.post<{ request: string; tier: string }>('/v1/requests', { ...running.requestBody(over, by), ...extra });
-const nonceOf = (body: { envelope: { statement: string } }): string =>
-  (JSON.parse(body.envelope.statement) as { nonce: string }).nonce;
 
 test('A32: a fact that the requester types never lowers the bar', async () => {
   for (const risk of [0, 10, 100])
@@ -124,26 +124,30 @@ test('A27 A30 C9 C14: a policy with two documents of one action, or with a word 
 });
 
 test('A33 C30: what is vouched for by the requester, for another request, action or fact, or by a stranger, is no fact', async () => {
-  const ask = async (attest: (nonce: string) => readonly object[], by = 'ada', over: JsonObject = {}) => {
+  const ask = async (attest: (subject: string) => readonly object[], by = 'ada', over: JsonObject = {}) => {
     const body = running.requestBody(over, by);
-    return running.post('/v1/requests', { ...body, attested: attest(nonceOf(body)) });
+    return running.post('/v1/requests', { ...body, attested: attest(subjectIn(body)) });
   };
-  refused(await ask((nonce) => [running.attest('tested', true, nonce, 'grace')], 'grace'), 'fact-unattested');
+  refused(await ask((subject) => [running.attest('tested', true, subject, 'grace')], 'grace'), 'fact-unattested');
   refused(
-    await ask((nonce) => [running.attest('tested', true, nonce, 'grace')], 'ada', { drivers: [personOf('grace')] }),
+    await ask((subject) => [running.attest('tested', true, subject, 'grace')], 'ada', { drivers: [personOf('grace')] }),
     'fact-unattested',
   );
-  refused(await ask((nonce) => [running.attest('tested', true, nonce, 'linus')]), 'fact-unattested');
-  refused(await ask((nonce) => [running.attest('risk', 0, nonce)]), 'fact-unattested');
-  refused(await ask(() => [running.attest('tested', true, '0'.repeat(16))]), 'fact-unattested');
-  refused(await ask((nonce) => [running.attest('tested', 'yes', nonce)]), 'fact-mistyped');
+  refused(await ask((subject) => [running.attest('tested', true, subject, 'linus')]), 'fact-unattested');
+  refused(await ask((subject) => [running.attest('risk', 0, subject)]), 'fact-unattested');
+  refused(await ask(() => [running.attest('tested', true, digestOf('another draft'))]), 'fact-unattested');
+  refused(await ask((subject) => [running.attest('tested', 'yes', subject)]), 'fact-mistyped');
   refused(
-    await ask((nonce) => [
-      { ...running.attest('tested', true, nonce), signature: running.attest('tested', false, nonce).signature },
+    await ask((subject) => [
+      { ...running.attest('tested', true, subject), signature: running.attest('tested', false, subject).signature },
     ]),
     'signature-invalid',
   );
-  refused(await ask((nonce) => [running.attest('tested', true, nonce, 'stranger')]), 'key-unknown', 'key-of-another');
+  refused(
+    await ask((subject) => [running.attest('tested', true, subject, 'stranger')]),
+    'key-unknown',
+    'key-of-another',
+  );
 });
 
 test('A42 F5: what was attested for one request serves no second one, whoever asks with the same nonce', async () => {
@@ -151,7 +155,7 @@ test('A42 F5: what was attested for one request serves no second one, whoever as
   try {
     const body = server.requestBody();
     worked(await server.post('/v1/requests', body));
-    const nonce = nonceOf(body);
+    const { nonce } = JSON.parse(body.envelope.statement) as { nonce: string };
     for (const [by, over] of [
       ['ada', { facts: { service: 'till', risk: 1 } }],
       ['bob', {}],
@@ -163,6 +167,28 @@ test('A42 F5: what was attested for one request serves no second one, whoever as
         'statement-replayed',
       );
     }
+  } finally {
+    await server.close();
+  }
+});
+
+test('A36 A42: what was attested for a draft holds for its facts and content, and no others under the same nonce', async () => {
+  const server = await startRunning({ policy: policyOf(oneSeatAction()) });
+  try {
+    const body = server.requestBody();
+    const { nonce } = JSON.parse(body.envelope.statement) as { nonce: string };
+    const plan = 'another plan';
+    for (const over of [
+      { facts: { service: 'till', risk: 10 } },
+      { facts: { service: 'shop', risk: 1 } },
+      { content: digestOf(plan) },
+    ]) {
+      const { envelope, reason } = server.requestBody({ ...over, nonce });
+      const attachments = { [digestOf(plan)]: encodeBase64(Buffer.from(plan)) };
+      const swapped = { envelope, reason, attested: body['attested'], attachments };
+      refused(await server.post('/v1/requests', swapped), 'fact-unattested');
+    }
+    worked(await server.post('/v1/requests', body));
   } finally {
     await server.close();
   }

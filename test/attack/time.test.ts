@@ -15,7 +15,7 @@ import {
   rosterRecords,
   sign,
 } from '../support/world.ts';
-import { startRunning, type Running } from '../server/running.ts';
+import { startRunning, subjectIn, type Running } from '../server/running.ts';
 import { changeRoster, Clock, headOf, lockedAction, oneSeatAction, recordOf, refused, worked } from './stage.ts';
 
 const withClock = async (
@@ -233,11 +233,10 @@ test('INV9: naming everybody as driver does not bring the raised bar of an unpai
       worked(await running.permit(first.request));
       const drivers = ['linus', 'radia'].map(personOf);
       const body = running.requestBody({ ...emergency, drivers });
-      const nonce = (JSON.parse(body.envelope.statement) as { nonce: string }).nonce;
       const asked = worked(
         await running.post<{ request: string }>('/v1/requests', {
           ...body,
-          attested: [running.attest('tested', true, nonce, 'grace')],
+          attested: [running.attest('tested', true, subjectIn(body), 'grace')],
         }),
       );
       refused(await running.vote(asked.request, 'bob', { seats: ['commander'] }), 'vote-not-independent');

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { digestOf } from '../../src/crypto/digest.ts';
+import { subjectOf } from '../../src/request/draft.ts';
 import {
   deployAction,
   fingerprintOf,
@@ -179,8 +181,8 @@ test('A32, R2: a fact that the requester typed low does not lower the tier', () 
   const vouched = new World(attestedRisk);
   const command = (risk: number) => {
     const request = vouched.request({ facts: { service: 'shop' } });
-    const nonce = JSON.parse(request.envelope.statement).nonce as string;
-    return { ...request, attested: [vouched.attest('tested', true, nonce), vouched.attest('risk', risk, nonce)] };
+    const subject = subjectOf(JSON.parse(request.envelope.statement) as Parameters<typeof subjectOf>[0]);
+    return { ...request, attested: [vouched.attest('tested', true, subject), vouched.attest('risk', risk, subject)] };
   };
   const lower = command(10);
   vouched.accept(lower);
@@ -195,13 +197,13 @@ test('F5: an attestation by the requester, for another request, or by nobody in 
   const unattested = (attested: Parameters<World['request']>[1]) =>
     world.refuse(world.request({}, attested), 'fact-unattested');
   unattested({ attested: [] });
-  unattested({ attested: [world.attest('tested', true, 'ffffffffffffffff')] });
+  unattested({ attested: [world.attest('tested', true, digestOf('another draft'))] });
   const byOutsider = world.request();
-  const nonce = JSON.parse(byOutsider.envelope.statement).nonce as string;
-  world.refuse({ ...byOutsider, attested: [world.attest('tested', true, nonce, 'margaret')] }, 'fact-unattested');
+  const subject = subjectOf(JSON.parse(byOutsider.envelope.statement) as Parameters<typeof subjectOf>[0]);
+  world.refuse({ ...byOutsider, attested: [world.attest('tested', true, subject, 'margaret')] }, 'fact-unattested');
   const own = world.request({}, { by: 'grace' });
-  const ownNonce = JSON.parse(own.envelope.statement).nonce as string;
-  world.refuse({ ...own, attested: [world.attest('tested', true, ownNonce, 'grace')] }, 'fact-unattested');
+  const ownSubject = subjectOf(JSON.parse(own.envelope.statement) as Parameters<typeof subjectOf>[0]);
+  world.refuse({ ...own, attested: [world.attest('tested', true, ownSubject, 'grace')] }, 'fact-unattested');
 });
 
 test('facts: missing, unexpected and mistyped ones are refused by name', () => {

@@ -24,6 +24,7 @@ import type { JsonObject, JsonValue } from '../../src/kernel/refusal.ts';
 import type { CommandOf } from '../../src/lifecycle/command.ts';
 import type { CompiledPolicy } from '../../src/policy/compiled.ts';
 import { policyDigest } from '../../src/policy/policy-shape.ts';
+import { subjectOf } from '../../src/request/draft.ts';
 import { rosterRoot } from '../../src/roster/roster.ts';
 import { foundLedger } from '../../src/server/ledger-folder.ts';
 import { startServer, type RunningServer, type ServeOptions } from '../../src/server/serve.ts';
@@ -158,7 +159,7 @@ export class Running {
     return { ledger: this.pin, tenant: 'main', by: principalOf(by) };
   }
 
-  attest(fact: string, value: JsonValue, nonce: string, by = 'radia'): EnvelopeBody {
+  attest(fact: string, value: JsonValue, subject: string, by = 'radia'): EnvelopeBody {
     return sign(
       {
         type: 'countersign.dev/fact/v0',
@@ -166,7 +167,7 @@ export class Running {
         action: 'deploy.production',
         fact,
         value,
-        nonce,
+        subject,
         not_after: addMs(this.now(), day),
       },
       by,
@@ -192,7 +193,11 @@ export class Running {
       not_after: addMs(this.now(), day),
       ...over,
     };
-    const body = { envelope: sign(statement, by), reason, attested: [this.attest('tested', true, nonce)] };
+    const body = {
+      envelope: sign(statement, by),
+      reason,
+      attested: [this.attest('tested', true, subjectOf(statement))],
+    };
     return over['reason'] === undefined ? body : { envelope: body.envelope, attested: body.attested };
   }
 
@@ -353,3 +358,7 @@ export const serveFolder = async (
   started.add(server.value);
   return new Running(dir, server.value, token, pin, logs);
 };
+
+/** What attested facts of this request body are about. */
+export const subjectIn = (body: { readonly envelope: { readonly statement: string } }): string =>
+  subjectOf(JSON.parse(body.envelope.statement) as Parameters<typeof subjectOf>[0]);

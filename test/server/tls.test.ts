@@ -16,7 +16,12 @@ let server: RunningServer;
 before(async () => {
   ({ dir, token } = await found());
   const [certificate, key] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:gate.example.org,DNS:evil.example.org,IP:127.0.0.1'];
+  const subject = [
+    '-subj',
+    '/CN=localhost',
+    '-addext',
+    'subjectAltName=DNS:gate.example.org,DNS:evil.example.org,IP:127.0.0.1',
+  ];
   const algorithm = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
   execFileSync('openssl', ['req', '-x509', ...algorithm, ...subject, '-keyout', key, '-out', certificate], {
     stdio: 'ignore',

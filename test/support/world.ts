@@ -19,6 +19,7 @@ import { decide } from '../../src/lifecycle/decide.ts';
 import type { LifecycleEvent } from '../../src/lifecycle/event.ts';
 import { evolve } from '../../src/lifecycle/evolve.ts';
 import { initialState, type State } from '../../src/lifecycle/state.ts';
+import { subjectOf } from '../../src/request/draft.ts';
 import { rosterRoot } from '../../src/roster/roster.ts';
 import { seedKey } from './seed-key.ts';
 
@@ -283,7 +284,7 @@ export class World {
     return this.nonce.toString(16).padStart(16, '0');
   }
 
-  attest(fact: string, value: JsonValue, nonce: string, by = 'radia', over: JsonObject = {}): Envelope {
+  attest(fact: string, value: JsonValue, subject: string, by = 'radia', over: JsonObject = {}): Envelope {
     return sign(
       {
         type: 'countersign.dev/fact/v0',
@@ -291,7 +292,7 @@ export class World {
         action: 'deploy.production',
         fact,
         value,
-        nonce,
+        subject,
         not_after: addMs(this.time, day),
         ...over,
       },
@@ -328,7 +329,7 @@ export class World {
       ...over,
     };
     const server_nonce = sha256Hex(nonce).slice(0, 16);
-    const attested = options.attested ?? [this.attest('tested', true, nonce)];
+    const attested = options.attested ?? [this.attest('tested', true, subjectOf(statement))];
     return {
       type: 'SubmitRequest',
       request: requestIdFrom(nonce + server_nonce),

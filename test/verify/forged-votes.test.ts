@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // INV11, votes: whoever has root, the database and the log key writes whatever they like, and no verifier takes it.
 import assert from 'node:assert/strict';
+import { subjectOf } from '../../src/request/draft.ts';
 import { test } from 'node:test';
 import type { JsonObject, JsonValue } from '../../src/kernel/refusal.ts';
 import { addMs, type Instant } from '../../src/kernel/instant.ts';
@@ -199,6 +200,18 @@ test('INV3: what was asked is changed after people signed: facts, reason, server
     submission((command) => {
       const statement = JSON.parse(String(object(command['envelope'])['statement'])) as JsonObject;
       command['envelope'] = sign({ ...statement, facts: { service: 'pay', risk: 10 } }, 'ada');
+    }),
+    'fact-unattested',
+  );
+  // So does whoever attested: what was vouched for fits the new facts, and still nobody voted for them.
+  refused(
+    world,
+    submission((command) => {
+      const statement = JSON.parse(String(object(command['envelope'])['statement'])) as JsonObject;
+      const other = { ...statement, facts: { service: 'pay', risk: 10 } };
+      command['envelope'] = sign(other, 'ada');
+      const subject = subjectOf(other as unknown as Parameters<typeof subjectOf>[0]);
+      command['attested'] = [world.attest('tested', true, subject)];
     }),
     'replay-differs',
   );
