@@ -2,7 +2,15 @@
 import type { Instant } from '../kernel/instant.ts';
 import type { ChangeDocument } from '../request/change-document.ts';
 import type { CastVote, FilledSeat } from '../request/request-state.ts';
-import { activeKey, activePerson, isAmong, levelAtLeast, sharesAttribute, type Roster } from '../roster/roster.ts';
+import {
+  activeKey,
+  activePerson,
+  isAmong,
+  levelAtLeast,
+  personBehind,
+  sharesAttribute,
+  type Roster,
+} from '../roster/roster.ts';
 import { maxVotes, searchSeats, type Candidate } from './seat-search.ts';
 
 /** Why a vote does not count at the moment it is looked at. */
@@ -37,7 +45,8 @@ export type GateSetting = {
 export const personSetback = (roster: Roster, change: ChangeDocument, person: string): Setback | undefined => {
   if (activePerson(roster, person) === undefined) return 'voter-not-active';
   if (change.producers.includes(person)) return 'voter-is-producer';
-  if (change.executor?.principal === `person:${person}`) return 'voter-is-executor';
+  if (change.executor !== null && personBehind(roster, change.executor.principal) === person)
+    return 'voter-is-executor';
   if (seatsOpenTo(roster, change, person).length === 0) return 'voter-lost-seat';
   const shared = change.gate.must_not_share;
   if (change.producers.some((producer) => sharesAttribute(roster, person, producer, shared)))

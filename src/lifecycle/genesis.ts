@@ -88,12 +88,12 @@ export const readUnsignedGenesis = (text: string, attachments: Attachments): Res
   if (people !== undefined) return people;
   const unsound = checkSoundness(policy.value, policyFactsOf(roster.value))[0];
   if (unsound !== undefined) return { ok: false, refusal: unsound };
-  const weak = checkThreshold(statement, policy.value);
+  const weak = checkThreshold(thresholdOf(statement), policy.value);
   if (weak !== undefined) return weak;
   const { tenant, trial } = statement;
   return ok({
     statement,
-    identity: { ledger: digestOf(text), tenant, origin: originOf(statement), trial },
+    identity: { ledger: digestOf(text), tenant, origin: originOf(statement), trial, threshold: thresholdOf(statement) },
     roster: roster.value,
     policy: policy.value,
   });
@@ -192,8 +192,11 @@ const checkSignatures = (command: CommandOf<'Genesis'>, roster: Roster): Refused
   return undefined;
 };
 
-const checkThreshold = ({ trial, threshold }: GenesisStatement, policy: CompiledPolicy): Refused | undefined => {
-  if (trial) return undefined;
+// A trial promises nothing: one person may hold all its keys.
+const thresholdOf = ({ trial, threshold }: GenesisStatement): number => (trial ? 1 : threshold);
+
+/** Whether every tier of governance asks for as many persons as the genesis promises (SPEC N3): at genesis, and ever after. */
+export const checkThreshold = (threshold: number, policy: CompiledPolicy): Refused | undefined => {
   for (const action of Object.values(policy.actions)) {
     if (!isGovernance(action.name)) continue;
     for (const tier of action.tiers) {
@@ -204,7 +207,7 @@ const checkThreshold = ({ trial, threshold }: GenesisStatement, policy: Compiled
           'N3',
           `tier \`${tier.name}\` of \`${action.name}\` needs ${persons} persons, the genesis promises ${threshold}`,
           { action: action.name, persons, threshold },
-          'raise the approvals, or lower the threshold of the genesis',
+          'raise the approvals; what the genesis promises is lowered by nobody',
         );
     }
   }

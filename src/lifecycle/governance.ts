@@ -14,6 +14,7 @@ import type { Roster } from '../roster/roster.ts';
 import type { CommandOf } from './command.ts';
 import type { Governed } from './event.ts';
 import { accepted, refused, type Outcome, type Setting } from './outcome.ts';
+import { checkThreshold } from './genesis.ts';
 import { readyToAct } from './permit.ts';
 import { touch } from './settle.ts';
 import type { State } from './state.ts';
@@ -65,6 +66,8 @@ const applyPolicy = (state: State, current: CompiledPolicy, bytes: Uint8Array): 
       { version: state.policyVersion, policy: policyDigest(current) },
       'make the change again from the policy in force',
     );
+  const weak = checkThreshold(state.identity?.threshold ?? Number.MAX_SAFE_INTEGER, policy);
+  if (weak !== undefined) return weak;
   const unsound = checkSoundness(policy, policyFactsOf(state.roster))[0];
   return unsound === undefined ? ok({ roster: state.roster, policy, kind: 'policy' }) : { ok: false, refusal: unsound };
 };

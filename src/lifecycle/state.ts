@@ -13,6 +13,8 @@ export type Identity = {
   readonly tenant: string;
   readonly origin: string;
   readonly trial: boolean;
+  /** Least number of persons that governance needs, for ever (SPEC N3); 1 on a trial. */
+  readonly threshold: number;
 };
 
 /** Everything the ledger says, folded. Immutable: a batch that fails leaves the old state as it was. */

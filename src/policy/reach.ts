@@ -75,12 +75,8 @@ const canPass = (
 // More than any tier may have (SPEC P6), so that a huge count costs nothing before it is refused.
 const maxCount = 64;
 
-// Whoever runs it fills no seat. A machine sits at none anyway, and a requester who runs it is left out already.
+// Whoever runs it fills no seat, nor does whoever answers for the machine that does. A requester is left out already.
 const executorsOf = (roster: PolicyRosterFacts, run: readonly string[], requester: string): readonly string[] => {
-  const machines = run.some((one) => one.startsWith('machine:'));
-  const persons = personsBehind(
-    roster,
-    run.filter((one) => !one.startsWith('machine:')),
-  );
-  return run.length === 0 || machines || persons.includes(requester) ? [requester] : persons;
+  const persons = personsBehind(roster, run);
+  return run.length === 0 || persons.includes(requester) ? [requester] : persons;
 };

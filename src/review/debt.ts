@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { sha256Hex } from '../crypto/digest.ts';
 import { addMs, type Instant } from '../kernel/instant.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import type { ReviewStatement } from '../kernel/statements.ts';
@@ -17,12 +18,17 @@ export type Debt = {
   readonly overdue: boolean;
 };
 
-/** Whether a use gets a review: an emergency always, others by a share that nobody can steer (SPEC E2). */
+/**
+ * Whether a use gets a review: an emergency always, others by a share that nobody can steer (SPEC E2). The draw rests
+ * on the entries of the counted votes, which stand only once people have signed: whoever asks sees the change digest at
+ * once, and could ask again until it drew no review.
+ */
 export const reviewOwed = (request: RequestState): boolean => {
-  if (request.change.emergency) return true;
-  // The digest is fixed before anybody knows both halves of the nonce, so that the sample can't be chosen.
-  const draw = Number.parseInt(request.digest.slice('sha256:'.length, 'sha256:'.length + 8), 16) % 100;
-  return draw < request.change.gate.review_percent;
+  const { change, permit } = request;
+  if (change.emergency) return true;
+  if (permit === null) return false;
+  const drawn = sha256Hex([permit.change, ...permit.seats.map((seat) => seat.vote)].join('\n'));
+  return Number.parseInt(drawn.slice(0, 8), 16) % 100 < change.gate.review_percent;
 };
 
 export const openDebt = (request: RequestState, action: CompiledAction, time: Instant): Debt | undefined => {

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the people concerned cannot turn in their favour: the promise of the genesis, the draw of reviews, the executor's chair.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { canonicalize } from '../../src/kernel/canonical-json.ts';
+import { initialState } from '../../src/lifecycle/state.ts';
+import type { CompiledPolicy } from '../../src/policy/compiled.ts';
+import { policyDigest } from '../../src/policy/policy-shape.ts';
+import { deployAction, governanceAction, personOf, policyOf, rosterRecords, tier, World } from '../support/world.ts';
+import { recovery } from '../verify/sealed-world.ts';
+
+const governedBy = (count: number): CompiledPolicy => {
+  const seats = [{ name: 'founders', count, group: 'group:founders' }];
+  const governance = (name: string) => ({ ...governanceAction(name), tiers: [tier({ name: 'governance', seats })] });
+  const policy = policyOf(deployAction());
+  return {
+    ...policy,
+    actions: {
+      ...policy.actions,
+      'governance.policy': governance('governance.policy'),
+      'governance.roster': governance('governance.roster'),
+    },
+  };
+};
+
+test('N3: what the genesis promises is lowered by nobody, not even by those who could approve it', () => {
+  const world = new World(governedBy(3));
+  world.state = initialState;
+  world.entries.length = 0;
+  world.accept(world.genesis(governedBy(3), rosterRecords(), { trial: false, recovery, threshold: 3 }));
+  const propose = (policy: CompiledPolicy) => {
+    const from = { version: world.state.policyVersion, policy: policyDigest(governedBy(3)) };
+    const content = world.attach(canonicalize({ type: 'countersign.dev/policy-change/v0', from, policy }));
+    const over = { action: 'governance.policy', facts: {}, content, audience: null, executor: null };
+    return world.request(over, { by: 'grace', attested: [], attachments: [content] });
+  };
+  world.refuse(propose(governedBy(2)), 'genesis-threshold');
+  world.accept(propose({ ...governedBy(3), commit: `git:${'a'.repeat(40)}` }));
+});
+
+test('E2: which uses get a review is drawn from the votes, so that whoever asks cannot ask until none is drawn', () => {
+  const world = new World(policyOf(deployAction({ tiers: [tier({ review_percent: 50 })] })));
+  const digestSays = (digest: string): boolean => Number.parseInt(digest.slice(7, 15), 16) % 100 < 50;
+  const uses = Array.from({ length: 60 }, () => {
+    const id = world.ask();
+    world.accept(world.vote(id, 'grace'));
+    world.accept(world.permit(id));
+    world.accept(world.consumption(id));
+    const events = world.accept(world.result(id, 'succeeded'));
+    return { owed: events.some(({ type }) => type === 'ReviewOpened'), asked: digestSays(world.stateOf(id).digest) };
+  });
+  const owed = uses.filter((use) => use.owed).length;
+  assert.ok(owed > 10 && owed < 50, `${owed} of 60 at 50 %`);
+  assert.ok(uses.some((use) => use.owed && !use.asked) && uses.some((use) => !use.owed && use.asked));
+});
+
+test('V3: whoever answers for the machine that runs a change fills no seat of it', () => {
+  const records = rosterRecords();
+  records['group/platform'] = { members: ['grace', 'linus', 'margaret'].map(personOf) };
+  const world = new World(policyOf(deployAction()), records);
+  const id = world.ask();
+  world.refuse(world.vote(id, 'margaret', { seats: ['platform'] }), 'vote-by-executor');
+  world.accept(world.vote(id, 'linus'));
+  world.accept(world.permit(id));
+});
+
+test('P7: a gate that only the person behind the running machine could fill is refused', () => {
+  const records = rosterRecords();
+  records['group/platform'] = { members: ['margaret'].map(personOf) };
+  const world = new World();
+  world.state = initialState;
+  world.refuse(world.genesis(policyOf(deployAction()), records), 'policy-gate-unmeetable');
+});
