@@ -13,6 +13,7 @@ import { BrokenInvariant, refuse, type Refused } from '../kernel/refusal.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { formatCompiledPolicy, policyDigest } from '../policy/policy-shape.ts';
 import { tenant } from './ledger-folder.ts';
+import { namesIn } from './answer-names.ts';
 import { json, problemReply, text, type Reply } from './reply.ts';
 import { numberIn } from './request-routes.ts';
 import { identityOf, type Call, type Handler, type ServerContext } from './server-context.ts';
@@ -58,9 +59,14 @@ const tagged = (call: Call, tag: string, make: () => unknown): Reply => {
   return json(make(), 200, headers);
 };
 
-export const roster: Handler = ({ sequencer }, call) => {
-  const { version, root, records } = sequencer.state().roster;
-  return tagged(call, root, (): RosterView => ({ version, root, records: Object.fromEntries(records) }));
+export const roster: Handler = (context, call) => {
+  const { version, root, records } = context.sequencer.state().roster;
+  const people = namesIn(
+    context,
+    [...records.keys()].filter((key) => key.startsWith('person/')),
+  );
+  const tag = sha256Hex(`${root} ${JSON.stringify(people)}`);
+  return tagged(call, tag, (): RosterView => ({ version, root, records: Object.fromEntries(records), people }));
 };
 
 export const policy: Handler = ({ sequencer, names }, call) => {
