@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Explanation, LedgerInfo, PermitAnswer, Receipt, RequestSummary, RequestView } from '../contract/api.ts';
+import type { Explanation, LedgerInfo, PermitAnswer, Receipt, RequestPage, RequestView } from '../contract/api.ts';
 import { ok, type JsonValue, type Result } from '../kernel/refusal.ts';
-import { anyJson, boolean, integer, instant, isObject, listOf, matching, nullable, text } from '../kernel/shape.ts';
+import {
+  anyJson,
+  boolean,
+  integer,
+  instant,
+  isObject,
+  listOf,
+  literal,
+  matching,
+  nullable,
+  recordOf,
+  text,
+} from '../kernel/shape.ts';
 import type { Check, Checked } from '../kernel/shape.ts';
 import { digest, hash, permitId, principal, requestId } from '../kernel/statements.ts';
 import { malformedAnswer } from './server-call.ts';
@@ -40,7 +52,17 @@ export const submittedAnswer = loose({
   tier: plain,
   receipt: receiptAnswer,
 });
-export const acceptedAnswer = loose({ request: requestId, status: plain, receipt: receiptAnswer });
+const optional =
+  <T>(inner: Check<T>): Check<T | undefined> =>
+  (value, path) =>
+    value === undefined ? ok(undefined) : inner(value, path);
+export const acceptedAnswer = loose({
+  request: requestId,
+  status: plain,
+  seats_filled: optional(integer(0)),
+  seats_wanted: optional(integer(0)),
+  receipt: receiptAnswer,
+});
 export const challengeAnswer = loose({
   challenge: matching(/^[0-9a-f]{32}$/, '32 lowercase hex digits'),
   server: text(300),
@@ -99,9 +121,11 @@ const summary = {
   seats_filled: integer(0),
   seats_wanted: integer(0),
 } as const;
-export const requestPageAnswer: Check<{ readonly items: RequestSummary[]; readonly next: string | null }> = loose({
+const people = recordOf(/^p_[a-z0-9_]{4,40}$/, plain, 100_000);
+export const requestPageAnswer: Check<RequestPage> = loose({
   items: list(loose(summary)),
   next: nullable(plain),
+  people,
 });
 export const requestViewAnswer: Check<RequestView> = loose({
   ...summary,
@@ -127,9 +151,17 @@ export const requestViewAnswer: Check<RequestView> = loose({
   outcome: nullable(plain),
   ended_by: nullable(plain),
   debt: nullable(loose({ reviewers: plain, due_at: plain, overdue: boolean })),
+  review: nullable(
+    loose({
+      by: plain,
+      finding: literal('justified', 'unjustified', 'needs-change'),
+      at: plain,
+    }),
+  ),
   entries: list(integer(0)),
+  people,
 });
-export const rosterAnswer = loose({ version: integer(0), root: hash, records: object });
+export const rosterAnswer = loose({ version: integer(0), root: hash, records: object, people });
 export const policyAnswer = loose({ version: integer(0), digest, text: long, prose: anyJson });
 export const versionAnswer = loose({ name: plain, version: plain, semantics: integer(0) });
 

@@ -13,6 +13,8 @@ const requestId = z.string().regex(/^req_[a-z0-9]{26}$/);
 const permitId = z.string().regex(/^pmt_[0-9a-f]{26}$/);
 const personId = z.string().regex(/^p_[a-z0-9_]{4,40}$/);
 const json = z.unknown();
+/** What the server calls the persons of an answer: for display, its operator's word, and in nothing that is signed. */
+const people = z.record(personId, z.string());
 const base64 = z.string().regex(/^[A-Za-z0-9+/]*={0,2}$/);
 
 /** `signature` is base64 of the raw SSHSIG blob, or the armored text that `ssh-keygen -Y sign` writes. */
@@ -66,7 +68,14 @@ export const receipt = z.object({
   proof: z.string(),
 });
 export const submitted = z.object({ request: requestId, revision: z.int(), change: digest, tier: z.string(), receipt });
-export const accepted = z.object({ request: requestId, status: z.string(), receipt });
+export const accepted = z.object({
+  request: requestId,
+  status: z.string(),
+  /** Of a vote: how many seats are filled now, and how many there are. A vote can be taken and fill none. */
+  seats_filled: z.int().optional(),
+  seats_wanted: z.int().optional(),
+  receipt,
+});
 export const session = z.object({ token: z.string(), principal: z.string(), expires_at: instant });
 export const challenge = z.object({ challenge: z.string(), server: z.string() });
 export const permitAnswer = z.object({
@@ -155,10 +164,15 @@ export const requestView = requestSummary.extend({
   ended_by: z.string().nullable(),
   /** Review still owed. */
   debt: z.object({ reviewers: z.string(), due_at: instant, overdue: z.boolean() }).nullable(),
+  /** Review that was closed: the principal, what they found, and when. */
+  review: z
+    .object({ by: z.string(), finding: z.enum(['justified', 'unjustified', 'needs-change']), at: instant })
+    .nullable(),
   /** Ledger indexes of the entries that tell of it. */
   entries: z.array(z.int()),
+  people,
 });
-export const requestPage = z.object({ items: z.array(requestSummary), next: z.string().nullable() });
+export const requestPage = z.object({ items: z.array(requestSummary), next: z.string().nullable(), people });
 export const statementAnswer = z.object({
   /** The exact bytes to sign, without a line break at the end. */
   statement: z.string(),
@@ -195,6 +209,7 @@ export const rosterView = z.object({
   version: z.int(),
   root: hash,
   records: z.record(z.string(), z.record(z.string(), json)),
+  people,
 });
 export const policyView = z.object({
   version: z.int(),

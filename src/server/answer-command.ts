@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Receipt } from '../contract/api.ts';
+import type { Accepted, Receipt } from '../contract/api.ts';
+import { evaluateGate } from '../approve/evaluate-gate.ts';
 import type { Submission } from '../app/sequencer-intake.ts';
 import type { Opening } from '../ledger/store.ts';
 import { digestOf } from '../crypto/digest.ts';
@@ -8,7 +9,7 @@ import { BrokenInvariant, ok, refuse, type Result } from '../kernel/refusal.ts';
 import type { Command } from '../lifecycle/command.ts';
 import type { LifecycleEvent } from '../lifecycle/event.ts';
 import { json, problemReply, type Reply } from './reply.ts';
-import type { Call, ServerContext } from './server-context.ts';
+import { timeOf, type Call, type ServerContext } from './server-context.ts';
 
 /** A command that stands in the ledger now. */
 export type Recorded = {
@@ -59,9 +60,35 @@ const receiptOf = ({ sequencer }: ServerContext, index: number, entry: string): 
   return { index, entry, proof: proof.value };
 };
 
+const statusIn = ({ sequencer }: ServerContext, request: string): string =>
+  sequencer.state().requests.get(request)?.status ?? 'unknown';
+
 /** The usual answer: which request, how it stands now, and the proof that the command is in the ledger. */
-export const acceptedReply = (context: ServerContext, request: string, { receipt }: Recorded, status = 200): Reply =>
-  json({ request, status: context.sequencer.state().requests.get(request)?.status ?? 'unknown', receipt }, status);
+export const acceptedReply = (context: ServerContext, request: string, { receipt }: Recorded): Reply => {
+  const answer: Accepted = { request, status: statusIn(context, request), receipt };
+  return json(answer);
+};
+
+/** Of a vote, how far the gate is as well: a vote can stand in the ledger and fill no seat. */
+export const votedReply = (context: ServerContext, request: string, { receipt }: Recorded): Reply => {
+  const { requests, roster } = context.sequencer.state();
+  const voted = requests.get(request);
+  if (voted === undefined) throw new BrokenInvariant('a vote was accepted for no request');
+  const { filled, open } = evaluateGate({
+    roster,
+    change: voted.change,
+    votes: voted.votes,
+    time: timeOf(context),
+  });
+  const answer: Accepted = {
+    request,
+    status: voted.status,
+    seats_filled: filled.length,
+    seats_wanted: filled.length + open.length,
+    receipt,
+  };
+  return json(answer, 201);
+};
 
 /** A text under the commitment that was signed for it. Refuses one that was not signed for. */
 export const openingsOf = (

@@ -4,7 +4,7 @@ import { refuse } from '../kernel/refusal.ts';
 import { consumptionStatement, resultStatement, reviewStatement } from '../kernel/statements.ts';
 import { stopStatement, voteStatement } from '../kernel/statements.ts';
 import type { Command } from '../lifecycle/command.ts';
-import { acceptedReply, openingsOf, submitCommand } from './answer-command.ts';
+import { acceptedReply, openingsOf, submitCommand, votedReply } from './answer-command.ts';
 import { json, problemReply } from './reply.ts';
 import type { Handler } from './server-context.ts';
 import { mismatch, normaliseEnvelope, readEnvelope } from './signed-envelope.ts';
@@ -35,7 +35,7 @@ export const vote: Handler = async (context, call) => {
     attachments: [],
   };
   const recorded = await submitCommand(context, call, signed.principal, command, { openings: openings.value });
-  return recorded.ok ? acceptedReply(context, id, recorded, 201) : recorded.reply;
+  return recorded.ok ? votedReply(context, id, recorded) : recorded.reply;
 };
 
 const stop =

@@ -5,6 +5,7 @@ import { fingerprintWords } from '../crypto/words.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { requestUnknown } from '../lifecycle/outcome.ts';
 import type { RequestState } from '../request/request-state.ts';
+import { namesIn } from './answer-names.ts';
 import { json, problemReply } from './reply.ts';
 import { statusOf, summaryOf, viewOf } from './request-view.ts';
 import { timeOf, type Call, type Handler, type ServerContext } from './server-context.ts';
@@ -69,15 +70,15 @@ export const pageOfRequests = (context: ServerContext, call: Call): Result<Reque
     return wanted === 'open' ? !isEnd(status) : status === wanted;
   };
   const items: RequestSummary[] = [];
+  const pageOf = (next: string | null): Result<RequestPage> => ok({ items, next, people: namesIn(context, items) });
   let looked = 0;
   for (const { id, index } of context.order.before(before)) {
-    if (items.length >= Math.max(1, limit.value) || looked >= lookMax)
-      return ok({ items, next: formatCursor(index + 1) });
+    if (items.length >= Math.max(1, limit.value) || looked >= lookMax) return pageOf(formatCursor(index + 1));
     looked += 1;
     const request = requests.get(id);
     if (request !== undefined && fits(request)) items.push(summaryOf(context, request, time));
   }
-  return ok({ items, next: null });
+  return pageOf(null);
 };
 
 const isEnd = (status: string): boolean => ['finished', 'refused', 'withdrawn', 'vetoed', 'expired'].includes(status);

@@ -9,6 +9,8 @@ import { due } from '../lifecycle/settle.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { lockEndsAt } from '../timelock/time-lock.ts';
 import type { Reader } from './access.ts';
+import { namesIn } from './answer-names.ts';
+import { closedReview } from './closed-review.ts';
 import { tenant } from './ledger-folder.ts';
 import { identityOf, timeOf, type ServerContext } from './server-context.ts';
 
@@ -74,7 +76,7 @@ export const viewOf = async (
   const person = reader?.principal?.startsWith('person:') === true ? reader.principal.slice('person:'.length) : null;
   const reason = await context.ledger.store.opening(tenant, change.reason);
   const debt = state.debts.get(request.id);
-  return {
+  const view = {
     ...summaryOf(context, request, time),
     change_text: canonicalize(change),
     words: [...fingerprintWords(digest)],
@@ -99,6 +101,8 @@ export const viewOf = async (
       debt === undefined
         ? null
         : { reviewers: debt.reviewers, due_at: debt.due_at, overdue: debt.overdue || time >= debt.due_at },
+    review: await closedReview(context, request),
     entries: [...request.entries],
-  } as RequestView;
+  };
+  return { ...view, people: namesIn(context, view) } as RequestView;
 };

@@ -103,7 +103,9 @@ export const viewOf = (
     outcome: request.status === 'finished' ? request.endedBy : null,
     ended_by: request.endedBy,
     debt: debt === undefined ? null : { reviewers: debt.reviewers, due_at: debt.due_at, overdue: debt.overdue },
+    review: null,
     entries: [...request.entries],
+    people: {},
     ...over,
   };
 };

@@ -76,7 +76,7 @@ const allPages = (): readonly string[] => {
     pageFor(world, id, 'radia'),
     pageFor(world, id, 'ada'),
     renderInbox(
-      { items: [viewOf(world, id, null)], next: 'abc' },
+      { items: [viewOf(world, id, null)], next: 'abc', people: {} },
       { ...contextOf(world, personOf('radia')), forViewer: [id] },
     ),
     renderSignIn({ nonce: 'bm9uY2Utb2YtdGhpcy1wYWdl', error: 'no' }),
@@ -235,7 +235,7 @@ test('attack A35: markup, bidi overrides and very long words in what others wrot
   assert.ok(page.includes('x'.repeat(7000)), 'a reason is shown whole');
   wellFormed(page);
   const inbox = renderInbox(
-    { items: [viewOf(world, id, null, { title: evil, target: evil })], next: `"><script>` },
+    { items: [viewOf(world, id, null, { title: evil, target: evil })], next: `"><script>`, people: {} },
     { ...contextOf(world, personOf('radia'), { people: { [personOf('ada')]: evil } }), forViewer: [] },
   );
   assert.doesNotMatch(inbox, /<script|<img|[\u202e\u2066]/);
@@ -308,7 +308,7 @@ test('the list puts first what waits for the reader, and says seats and time in 
   const { world, id } = asked();
   const other = world.ask({ facts: { service: 'other', risk: 1 } }, { by: 'bob' });
   const page = renderInbox(
-    { items: [viewOf(world, other, null), viewOf(world, id, null)], next: null },
+    { items: [viewOf(world, other, null), viewOf(world, id, null)], next: null, people: {} },
     { ...contextOf(world, personOf('radia')), forViewer: [id] },
   );
   const text = textIn(page);
