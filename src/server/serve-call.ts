@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
+import { refuseQuarantined } from '../app/quarantine.ts';
 import { routes, type Route, type RouteName } from '../contract/routes.ts';
 import { sha256Hex } from '../crypto/digest.ts';
-import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import { ok, refuse, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
 import { StoreFailure } from '../ledger/store.ts';
 import { findReader, secretIn, type Reader } from './access.ts';
 import { addressOf, checkBrowser, type InFlight } from './guard.ts';
@@ -26,7 +27,33 @@ export type Frontier = {
 
 type Params = Readonly<Record<string, string>>;
 
-const isHtml = (route: Route): boolean => route.text === 'text/html';
+/** A refusal as the route answers: to read on a page, or as a problem. */
+const refusedBy = (route: Route, refusal: Refusal): Reply =>
+  route.text === 'text/html' ? problemPage(refusal) : problemReply(refusal);
+
+// What is of use while not even the genesis can be read: how the server does, and what is stored, as it is.
+const withoutGenesis: ReadonlySet<RouteName> = new Set([
+  'live',
+  'ready',
+  'version',
+  'metrics',
+  'openapi',
+  'docs',
+  'checkpoint',
+  'entries',
+  'entry',
+  'consistency',
+  'blob',
+  'signOut',
+] satisfies readonly RouteName[]);
+
+/** A ledger that cannot be told apart from another answers for nothing (SPEC L11). */
+const unread = ({ context: { sequencer } }: Frontier, name: RouteName): Refused | undefined => {
+  const quarantine = sequencer.quarantine();
+  return quarantine === undefined || sequencer.state().identity !== null || withoutGenesis.has(name)
+    ? undefined
+    : refuseQuarantined(quarantine);
+};
 
 /** One request, from its headers to its answer. It never throws; what breaks inside is logged, not told (SPEC H4). */
 export const serveCall = async (
@@ -39,23 +66,25 @@ export const serveCall = async (
   const route: Route = routes[name];
   const address = addressOf(incoming, frontier.trusted);
   const busy = frontier.inFlight.enter(address);
-  if (busy !== undefined) return problemReply(busy.refusal);
+  if (busy !== undefined) return refusedBy(route, busy.refusal);
   try {
     const call = await readCall(frontier, name, route, incoming, params);
     if (!call.ok) {
       if (route.access === 'page' && call.refusal.code === 'sign-in-needed') return toSignIn(pathOf(incoming));
-      return isHtml(route) ? problemPage(call.refusal) : problemReply(call.refusal);
+      return refusedBy(route, call.refusal);
     }
+    const damaged = unread(frontier, name);
+    if (damaged !== undefined) return refusedBy(route, damaged.refusal);
     return await handlers[name](frontier.context, call.value);
   } catch (error) {
-    if (error instanceof StoreFailure) return problemReply(error.refusal);
+    if (error instanceof StoreFailure) return refusedBy(route, error.refusal);
     frontier.log.event('error', 'handler-failed', {
       id: requestId,
       route: route.path,
       name: error instanceof Error ? error.name : 'unknown',
       stack: error instanceof Error ? (error.stack ?? '').split('\n').slice(1, 8).join('\n') : '',
     });
-    return problemReply(serverFailed(requestId).refusal);
+    return refusedBy(route, serverFailed(requestId).refusal);
   } finally {
     frontier.inFlight.leave(address);
   }

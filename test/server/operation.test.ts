@@ -112,11 +112,13 @@ test('beyond loopback there is no listening without TLS or a named proxy (H5)', 
     refusedWith(await startServer({ dir, publicUrl: 'gate.example.org', ...quiet }), 'config-malformed', /gate/);
   }));
 
-const damage = (dir: string, index: number): void => {
+const damage = (dir: string, index: number, word = 'shop'): void => {
   const db = new DatabaseSync(join(dir, 'ledger', 'ledger-main.sqlite'));
   const row = db.prepare('SELECT bytes FROM entries WHERE idx = ?').get(index) as { bytes: Uint8Array };
   const bytes = Buffer.from(row.bytes);
-  bytes[bytes.indexOf('shop')] = 'S'.charCodeAt(0);
+  const at = bytes.indexOf(word);
+  assert.ok(at >= 0, `entry ${index} holds no ${word}`);
+  bytes[at] = 'X'.charCodeAt(0);
   db.prepare('UPDATE entries SET bytes = ? WHERE idx = ?').run(bytes, index);
   db.close();
 };
@@ -166,6 +168,34 @@ test('a changed genesis is named, and its own log key is not believed', () =>
     assert.deepEqual(alerts, [0]);
     await opened.value.close();
     assert.ok(token !== pin);
+  }));
+
+test('a ledger whose genesis cannot be replayed says so to whoever asks, and still gives out what is stored (L11)', () =>
+  withFolder(async (dir, token, pin) => {
+    const well = await serveFolder(dir, token, pin);
+    const asked = await well.ask();
+    const vote = await well.voteBody(asked.request, 'linus');
+    const body = well.requestBody();
+    await well.server.stop();
+    damage(dir, 0, 'main');
+    const hurt = await serveFolder(dir, token, pin);
+    assert.equal((await hurt.get('/readyz')).status, 503);
+    for (const answer of [
+      await hurt.get('/v1/ledger'),
+      await hurt.get('/v1/roster'),
+      await hurt.get('/v1/policy'),
+      await hurt.get('/v1/requests'),
+      await hurt.post('/v1/requests', body),
+      await hurt.post(`/v1/requests/${asked.request}/votes`, vote),
+      await hurt.post(`/v1/requests/${asked.request}/permit`, {}),
+    ])
+      assert.deepEqual([answer.status, answer.body.code, answer.body.facts['index']], [503, 'ledger-quarantined', 0]);
+    const shown = await fetch(`${hurt.url}/sign-in`, { headers: { accept: 'text/html' } });
+    assert.deepEqual([shown.status, /damaged from entry 0 on/.test(await shown.text())], [503, true]);
+    for (const path of ['/livez', '/metrics', '/version', '/docs', '/v1/ledger/entries?from=0', '/ledger/checkpoint'])
+      assert.equal((await hurt.get(path)).status, 200, path);
+    assert.doesNotMatch(hurt.logs.join(''), /handler-failed/);
+    await hurt.server.stop();
   }));
 
 const built: CompiledFact = {
