@@ -16,14 +16,18 @@ export const checkExecution = (
   executor: string | null,
 ): Result<Executor> => {
   const instance = audience === null ? undefined : activeInstance(roster, audience);
-  if (audience === null || instance === undefined || !instance.actions.includes(action.name))
+  if (audience === null || instance === undefined || !instance.actions.includes(action.name)) {
+    const known = instancesOf(roster, action.name);
     return refuse(
       'audience-unknown',
       'Q4',
       `\`${audience ?? 'none'}\` is not an enrolled enforcement point of \`${action.name}\``,
       { audience, action: action.name },
-      `name one that is enrolled for it: ${instancesOf(roster, action.name).join(', ') || 'there is none yet'}`,
+      known.length > 0
+        ? `name one that is enrolled for it: ${known.join(', ')}`
+        : `no enforcement point is enrolled for it yet: somebody has to propose one for \`${action.name}\` with \`countersign roster propose\``,
     );
+  }
   const key = executor === null ? undefined : signingKey(roster, executor);
   if (executor === null || key === undefined || !isAmong(roster, key.holder, action.run))
     return refuse(
@@ -40,6 +44,9 @@ const instancesOf = (roster: Roster, action: string): string[] =>
   [...roster.records]
     .filter(
       ([key, record]) =>
-        key.startsWith('instance/') && Array.isArray(record['actions']) && record['actions'].includes(action),
+        key.startsWith('instance/') &&
+        record['status'] === 'active' &&
+        Array.isArray(record['actions']) &&
+        record['actions'].includes(action),
     )
     .map(([key]) => key.slice('instance/'.length));

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Diagnostic } from '../policy/diagnostic.ts';
+import { isError, type Diagnostic } from '../policy/diagnostic.ts';
 import { escaped, exitCodes, say, styled } from './output.ts';
 
-/** How many problems there are, in words. */
-export const countOf = (found: readonly Diagnostic[]): string =>
-  found.length === 1 ? '1 problem' : `${found.length} problems`;
+const plural = (count: number, what: string): readonly string[] =>
+  count === 0 ? [] : [`${count} ${what}${count === 1 ? '' : 's'}`];
+
+/** How many problems and warnings there are, in words. */
+export const countOf = (found: readonly Diagnostic[]): string => {
+  const errors = found.filter(isError).length;
+  return [...plural(errors, 'problem'), ...plural(found.length - errors, 'warning')].join(' and ');
+};
 
 /** A diagnostic for people: where, what, the line itself, and what to do. */
-export const prettyDiagnostic = ({ code, message, help, file, line, column, frame }: Diagnostic): string =>
+export const prettyDiagnostic = ({ severity, code, message, help, file, line, column, frame }: Diagnostic): string =>
   [
-    `${styled(['red', 'bold'], `error[${code}]:`)} ${escaped(message)}`,
+    `${styled([severity === 'error' ? 'red' : 'yellow', 'bold'], `${severity}[${code}]:`)} ${escaped(message)}`,
     `  ${styled('dim', '-->')} ${escaped(file)}:${line}:${column}`,
     ...frame.split('\n').map((text) => `  ${escaped(text)}`),
     ...(help === '' ? [] : [`  ${styled('cyan', 'help:')} ${escaped(help)}`]),
@@ -21,8 +26,8 @@ const command = (text: string): string => text.replaceAll('%', '%25').replaceAll
 const property = (text: string): string => command(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
 
 /** A workflow command that GitHub shows as an annotation beside the line. */
-export const githubDiagnostic = ({ code, message, help, file, line, column }: Diagnostic): string =>
-  `::error file=${property(file)},line=${line},col=${column},title=${property(code)}::${command(`${message}\n${help}`)}`;
+export const githubDiagnostic = ({ severity, code, message, help, file, line, column }: Diagnostic): string =>
+  `::${severity} file=${property(file)},line=${line},col=${column},title=${property(code)}::${command(`${message}\n${help}`)}`;
 
 /** Shows all that is wrong with documents and ends with exit code 1. */
 export const failWithDiagnostics: (found: readonly Diagnostic[]) => never = (found) => {

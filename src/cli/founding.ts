@@ -9,11 +9,11 @@ import type { CompiledPolicy } from '../policy/compiled.ts';
 import { loadPolicy } from '../policy/lint.ts';
 import { policyFactsOf } from '../roster/policy-facts.ts';
 import { rosterRoot, sealRoster } from '../roster/roster.ts';
-import { failWithDiagnostics } from './diagnostics.ts';
+import { failWithDiagnostics, prettyDiagnostic } from './diagnostics.ts';
 import type { Names } from './draft-folder.ts';
 import { gitCommitOf } from './git-commit-of.ts';
-import { orFail, usage } from './output.ts';
-import { compileRosterFile, readPolicyFiles } from './policy-files.ts';
+import { orFail, say, usage } from './output.ts';
+import { compileRosterFile, readDocument, readPolicyFiles } from './policy-files.ts';
 
 /** Roster and policy of a ledger to be, compiled and sound for one another. */
 export type Plan = {
@@ -41,8 +41,13 @@ export const readPlan = (
   const sealed = orFail(sealRoster(1, new Map(Object.entries(roster.records))));
   const [first] = policyPaths;
   const commit = policyPaths.length === 1 && first !== undefined ? gitCommitOf(first) : null;
-  const loaded = loadPolicy(readPolicyFiles(policyPaths), { commit, roster: policyFactsOf(sealed) });
+  const loaded = loadPolicy(readPolicyFiles(policyPaths), {
+    commit,
+    roster: policyFactsOf(sealed),
+    rosterFile: readDocument(rosterPath),
+  });
   if (!loaded.ok) return failWithDiagnostics(loaded.diagnostics);
+  for (const one of loaded.warnings) say(prettyDiagnostic(one));
   const titles: { [action: string]: string } = {};
   const runbooks: { [action: string]: string } = {};
   for (const [action, { title, runbook }] of Object.entries(loaded.prose)) {

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { compilePolicy } from '../policy/compile.ts';
-import type { Diagnostic } from '../policy/diagnostic.ts';
-import { lintPolicy } from '../policy/lint.ts';
+import { isError, type Diagnostic } from '../policy/diagnostic.ts';
+import { lintPolicy, type LintSetting } from '../policy/lint.ts';
 import { policyDigest } from '../policy/policy-shape.ts';
-import type { PolicyRosterFacts } from '../policy/soundness.ts';
 import { policyFactsOf } from '../roster/policy-facts.ts';
 import { sealRoster } from '../roster/roster.ts';
 import { countOf, failWithDiagnostics, githubDiagnostic, prettyDiagnostic } from './diagnostics.ts';
 import { openClient } from './open-client.ts';
 import type { ClientOptions } from './options.ts';
 import { exitCodes, orFail, print, printJson, say, warn } from './output.ts';
-import { compileRosterFile, readPolicyFiles } from './policy-files.ts';
+import { compileRosterFile, readDocument, readPolicyFiles } from './policy-files.ts';
 import { rulesInForce } from './rules-in-force.ts';
 
 export type LintOptions = ClientOptions & {
@@ -22,14 +21,15 @@ export type LintOptions = ClientOptions & {
 // The same handle gets the same id in every run; which one is of no account for a check that founds nothing.
 const idForCheck = (handle: string): string => `p_${handle.replaceAll('-', '_').padEnd(4, '0').slice(0, 40)}`;
 
-const peopleFor = async (options: LintOptions): Promise<PolicyRosterFacts | undefined> => {
+const peopleFor = async (options: LintOptions): Promise<LintSetting | undefined> => {
   if (options.roster !== undefined) {
     const roster = compileRosterFile(options.roster, { keys: options.keys, idOf: idForCheck });
     if (!roster.ok) return failWithDiagnostics(roster.diagnostics);
-    return policyFactsOf(orFail(sealRoster(1, new Map(Object.entries(roster.records)))));
+    const sealed = orFail(sealRoster(1, new Map(Object.entries(roster.records))));
+    return { roster: policyFactsOf(sealed), rosterFile: readDocument(options.roster) };
   }
   if (options.server === undefined) return undefined;
-  return policyFactsOf(orFail(await rulesInForce(await openClient(options))).roster);
+  return { roster: policyFactsOf(orFail(await rulesInForce(await openClient(options))).roster) };
 };
 
 const tell = (found: readonly Diagnostic[], { json, format }: LintOptions): void => {
@@ -52,13 +52,14 @@ export const lint = async (paths: readonly string[], options: LintOptions): Prom
   tell(found, options);
   if (people === undefined)
     warn('no roster was given, so nobody looked whether there are people who can meet the gates; give --roster FILE');
-  if (found.length > 0) {
-    say(`${countOf(found)} in ${files.length} file${files.length === 1 ? '' : 's'}`);
+  const inFiles = `in ${files.length} file${files.length === 1 ? '' : 's'}`;
+  if (found.some(isError) || !compiled.ok) {
+    say(`${countOf(found)} ${inFiles}`);
     process.exitCode = exitCodes.error;
-  } else if (compiled.ok) {
-    const actions = Object.keys(compiled.policy.actions).length;
-    say(
-      `No problem in ${files.length} file${files.length === 1 ? '' : 's'}: ${actions} actions, ${policyDigest(compiled.policy)} outside any commit`,
-    );
+    return;
   }
+  const actions = Object.keys(compiled.policy.actions).length;
+  say(
+    `${found.length === 0 ? 'No problem' : countOf(found)} ${inFiles}: ${actions} actions, ${policyDigest(compiled.policy)} outside any commit`,
+  );
 };

@@ -8,16 +8,16 @@ import type { CompiledPolicy } from '../policy/compiled.ts';
 import { loadPolicy } from '../policy/lint.ts';
 import { effectiveDigest, parseCompiledPolicy, policyDigest } from '../policy/policy-shape.ts';
 import { policyFactsOf } from '../roster/policy-facts.ts';
-import { failWithDiagnostics } from './diagnostics.ts';
+import { failWithDiagnostics, prettyDiagnostic } from './diagnostics.ts';
 import { gitCommitOf } from './git-commit-of.ts';
 import { openClient } from './open-client.ts';
-import type { ClientOptions } from './options.ts';
+import type { VerifyingOptions } from './options.ts';
 import { orFail, print, printJson, say, usage, warn } from './output.ts';
 import { readPolicyFiles } from './policy-files.ts';
 import { proposeGovernance } from './propose-governance.ts';
 import { rulesInForce } from './rules-in-force.ts';
 
-export type ProposeOptions = ClientOptions & { readonly reason?: string; readonly out?: string };
+export type ProposeOptions = VerifyingOptions & { readonly reason?: string; readonly out?: string };
 
 type InForce = { readonly version: number; readonly digest: string; readonly policy: CompiledPolicy };
 
@@ -38,12 +38,15 @@ const differences = (before: CompiledPolicy, after: CompiledPolicy): readonly st
 
 /** `policy propose`: asks that these documents be the policy. Nobody, administrators included, has another way in. */
 export const propose = async (paths: readonly string[], options: ProposeOptions): Promise<void> => {
-  const client = await openClient(options, { signs: options.out === undefined });
+  const asks = options.out === undefined;
+  if (asks && options.reason === undefined) usage('--reason is missing', 'say why, for the people who decide');
+  const client = await openClient(options, { signs: asks, verifies: asks });
   const [rules, current] = [orFail(await rulesInForce(client)), await policyInForce(client)];
   const [first] = paths;
   const commit = paths.length === 1 && first !== undefined ? gitCommitOf(first) : null;
   const loaded = loadPolicy(readPolicyFiles(paths), { commit, roster: policyFactsOf(rules.roster) });
   if (!loaded.ok) return failWithDiagnostics(loaded.diagnostics);
+  for (const one of loaded.warnings) say(prettyDiagnostic(one));
   const changes = differences(current.policy, loaded.policy);
   if (changes.length === 0 && loaded.policy.commit === current.policy.commit) {
     if (options.json) printJson({ request: null, policy: current.digest, changes });
@@ -67,6 +70,5 @@ export const propose = async (paths: readonly string[], options: ProposeOptions)
     else print(options.out);
     return;
   }
-  if (options.reason === undefined) usage('--reason is missing', 'say why, for the people who decide');
   await proposeGovernance(client, 'governance.policy', content, options);
 };

@@ -72,6 +72,8 @@ export const refusalCodes = [
   'policy-governance-missing',
   'policy-governance-weak',
   'policy-governance-unknown',
+  'policy-point-unknown-action',
+  'policy-point-missing',
   'policy-too-large',
   'policy-yaml-malformed',
   'policy-yaml-forbidden',

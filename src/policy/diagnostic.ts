@@ -6,6 +6,8 @@ export type PolicyFile = { readonly name: string; readonly text: string };
 
 /** Something wrong at a place in a policy document. Lines and columns count from 1. */
 export type Diagnostic = {
+  /** An error stops whatever was asked for; a warning is worth a look and stops nothing. */
+  readonly severity: 'error' | 'warning';
   readonly code: RefusalCode;
   readonly rule: string;
   readonly message: string;
@@ -18,7 +20,9 @@ export type Diagnostic = {
 };
 
 /** What is wrong, before anybody said where. */
-export type Finding = Pick<Diagnostic, 'code' | 'rule' | 'message' | 'help'>;
+export type Finding = Pick<Diagnostic, 'code' | 'rule' | 'message' | 'help'> & Partial<Pick<Diagnostic, 'severity'>>;
+
+export const isError = ({ severity }: Diagnostic): boolean => severity === 'error';
 
 const widest = 160;
 
@@ -30,7 +34,7 @@ export const placeFinding = (file: PolicyFile, offset: number, finding: Finding)
   const text = (file.text.split('\n')[line - 1] ?? '').replaceAll('\t', ' ').slice(0, widest);
   const gutter = String(line);
   const frame = `${gutter} | ${text}\n${' '.repeat(gutter.length)} | ${' '.repeat(Math.min(column, widest) - 1)}^`;
-  return { ...finding, file: file.name, line, column, frame };
+  return { severity: 'error', ...finding, file: file.name, line, column, frame };
 };
 
 /** The nearest of some names to one that is not among them, or undefined when none is near. */
@@ -72,4 +76,4 @@ const editDistance = (a: string, b: string): number => {
 
 /** A diagnostic as terminals show it: place, code and message, the line with a mark under the place, what to do. */
 export const formatDiagnostic = (one: Diagnostic): string =>
-  `${one.file}:${one.line}:${one.column}: error[${one.code}]: ${one.message}\n${one.frame}\n  help: ${one.help}`;
+  `${one.file}:${one.line}:${one.column}: ${one.severity}[${one.code}]: ${one.message}\n${one.frame}\n  help: ${one.help}`;

@@ -3,41 +3,63 @@ import type { Refusal } from '../kernel/refusal.ts';
 import { compilePolicy, type CompileResult } from './compile.ts';
 import { placeOf } from './compile-place.ts';
 import type { CompiledPolicy } from './compiled.ts';
-import { placeFinding, type Diagnostic, type Finding, type PolicyFile } from './diagnostic.ts';
-import { parsePolicyFile, type SourceDocument } from './parse.ts';
+import { isError, placeFinding, type Diagnostic, type Finding, type PolicyFile } from './diagnostic.ts';
+import { parsePolicyFile, type DocumentPath, type SourceDocument } from './parse.ts';
+import { checkPoints } from './point-rules.ts';
 import { checkSoundness, type PolicyRosterFacts } from './soundness.ts';
 
+/** What a policy is checked against besides itself. */
+export type LintSetting = {
+  readonly roster: PolicyRosterFacts;
+  /**
+   * The document that the roster comes from, where both are at hand and can be mended together: then they have to fit.
+   * Beside a roster in force, an action and its enforcement point come one after the other, and that is a warning.
+   */
+  readonly rosterFile?: PolicyFile | undefined;
+};
+
 /**
- * Everything that makes a compiled policy unsound for the people there are (SPEC P4–P13), each at its place in the
- * documents it was compiled from. Empty when it may be in force. The ledger checks the same by itself at genesis and
- * activation; this is for whoever writes the policy.
+ * Everything that makes a compiled policy unsound for the people there are (SPEC P4–P13, P16), and what is only worth
+ * a look, each at its place in the documents it was compiled from. Without an error it may be in force. The ledger
+ * checks soundness by itself at genesis and activation; this is for whoever writes the policy.
  */
 export const lintPolicy = (
   files: readonly PolicyFile[],
   policy: CompiledPolicy,
-  roster: PolicyRosterFacts,
+  { roster, rosterFile }: LintSetting,
 ): readonly Diagnostic[] => {
-  const refusals = checkSoundness(policy, roster);
-  if (refusals.length === 0) return [];
   const sources = sourcesByAction(files);
-  return refusals.map((refusal) => {
+  const place = (refusal: Refusal, severity: Diagnostic['severity']): Diagnostic => {
+    const finding = { ...findingOf(refusal), severity };
     const name = String(refusal.facts['action'] ?? '');
     const action = Object.hasOwn(policy.actions, name) ? policy.actions[name] : undefined;
     const source = sources.get(name);
-    if (action === undefined || source === undefined) return placeFinding(files[0] ?? noFile, 0, findingOf(refusal));
-    return placeFinding(source.file, source.offsetOf(placeOf(refusal, action, source.value)), findingOf(refusal));
-  });
+    if (action === undefined || source === undefined) return placeFinding(files[0] ?? noFile, 0, finding);
+    return placeFinding(source.file, source.offsetOf(placeOf(refusal, action, source.value)), finding);
+  };
+  const points = checkPoints(policy, roster).map((refusal) =>
+    rosterFile !== undefined && refusal.code === 'policy-point-unknown-action'
+      ? placeInRoster(rosterFile, refusal)
+      : place(refusal, rosterFile === undefined ? 'warning' : 'error'),
+  );
+  return [...checkSoundness(policy, roster).map((refusal) => place(refusal, 'error')), ...points];
 };
+
+export type LoadResult =
+  | (Extract<CompileResult, { ok: true }> & { readonly warnings: readonly Diagnostic[] })
+  | Extract<CompileResult, { ok: false }>;
 
 /** Compiles policy documents and refuses them unless they are sound for the people there are: how policy is loaded. */
 export const loadPolicy = (
   files: readonly PolicyFile[],
-  { commit, roster }: { readonly commit: string | null; readonly roster: PolicyRosterFacts },
-): CompileResult => {
+  { commit, ...setting }: { readonly commit: string | null } & LintSetting,
+): LoadResult => {
   const compiled = compilePolicy(files, { commit });
   if (!compiled.ok) return compiled;
-  const diagnostics = lintPolicy(files, compiled.policy, roster);
-  return diagnostics.length === 0 ? compiled : { ok: false, diagnostics };
+  const found = lintPolicy(files, compiled.policy, setting);
+  return found.some(isError)
+    ? { ok: false, diagnostics: found }
+    : { ok: true, policy: compiled.policy, prose: compiled.prose, warnings: found };
 };
 
 const noFile: PolicyFile = { name: 'policy', text: '' };
@@ -50,6 +72,18 @@ const findingOf = ({ code, rule, message, help = '' }: Refusal): Finding => ({
   message,
   help: code === 'policy-governance-missing' ? `${help}; ${template}` : help,
 });
+
+/** At the action that the enforcement point names, in the roster's own document. */
+const placeInRoster = (file: PolicyFile, refusal: Refusal): Diagnostic => {
+  const [source] = parsePolicyFile(file).documents;
+  const path: DocumentPath = ['enforcement-points', String(refusal.facts['instance']), 'actions'];
+  const actions = path.reduce<unknown>(
+    (value, part) => (value as { readonly [key: string]: unknown } | null | undefined)?.[part],
+    source?.value,
+  );
+  const at = Array.isArray(actions) ? (actions as readonly unknown[]).indexOf(refusal.facts['action']) : -1;
+  return placeFinding(file, source?.offsetOf(at < 0 ? path : [...path, at]) ?? 0, findingOf(refusal));
+};
 
 const sourcesByAction = (files: readonly PolicyFile[]): ReadonlyMap<string, SourceDocument> =>
   new Map(

@@ -15,6 +15,8 @@ export type PolicyRosterFacts = {
   /** Levels of this person's active keys. */
   readonly keyLevelsOf: (person: string) => readonly KeyLevel[];
   readonly attributesOf: (person: string) => { readonly [name: string]: string };
+  /** Active enforcement points by name, each with the actions it serves. */
+  readonly instances: ReadonlyMap<string, readonly string[]>;
   /** Whether the roster lists a web origin that others operate. */
   readonly independentOrigins: boolean;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { KeyLevel } from '../policy/compiled.ts';
 import type { PolicyRosterFacts } from '../policy/soundness.ts';
-import type { KeyRecord } from './records.ts';
+import type { InstanceRecord, KeyRecord } from './records.ts';
 import { activeMachine, activePerson, membersOf, type Roster } from './roster.ts';
 
 /** What the soundness of a policy depends on in a roster: active people, their keys' levels, their attributes. */
@@ -20,6 +20,14 @@ export const policyFactsOf = (roster: Roster): PolicyRosterFacts => {
     hasPerson: (id) => activePerson(roster, id) !== undefined,
     keyLevelsOf: (person) => levels.get(person) ?? [],
     attributesOf: (person) => activePerson(roster, person)?.attributes ?? {},
+    instances: new Map(
+      [...roster.records].flatMap(([key, value]) => {
+        const record = value as unknown as InstanceRecord;
+        return key.startsWith('instance/') && record.status === 'active'
+          ? [[key.slice('instance/'.length), record.actions] as const]
+          : [];
+      }),
+    ),
     independentOrigins: [...roster.records].some(
       ([key, value]) => key.startsWith('origin/') && value['independent'] === true,
     ),

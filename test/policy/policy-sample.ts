@@ -103,6 +103,7 @@ export type SampleRoster = {
   readonly machines: { readonly [name: string]: string };
   readonly levels: { readonly [person: string]: readonly KeyLevel[] };
   readonly attributes: { readonly [person: string]: { readonly [name: string]: string } };
+  readonly points: { readonly [name: string]: readonly string[] };
 };
 
 export const sampleRoster: SampleRoster = {
@@ -135,6 +136,7 @@ export const sampleRoster: SampleRoster = {
     p_sec2: { team: 'sec', manager: 'p_dev1' },
     p_risk1: { team: 'risk', manager: 'p_boss' },
   },
+  points: { web: ['deploy.staging'] },
 };
 
 export const rosterFacts = (roster: SampleRoster = sampleRoster): PolicyRosterFacts => ({
@@ -144,5 +146,6 @@ export const rosterFacts = (roster: SampleRoster = sampleRoster): PolicyRosterFa
   hasPerson: (id) => Object.hasOwn(roster.levels, id),
   keyLevelsOf: (person) => roster.levels[person] ?? [],
   attributesOf: (person) => roster.attributes[person] ?? {},
+  instances: new Map(Object.entries(roster.points)),
   independentOrigins: true,
 });

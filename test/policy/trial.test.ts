@@ -87,7 +87,7 @@ test('without its second security member or its deployer the trial policy is ref
     'group/security': { members: ['p_grace0'] },
     'group/platform': { members: ['p_grace0'] },
   });
-  const found = lintPolicy(trialPolicyFiles, policy, policyFactsOf(broken));
+  const found = lintPolicy(trialPolicyFiles, policy, { roster: policyFactsOf(broken) });
   const strict = found.find((one) => one.file === 'deploy-production.yaml' && one.code === 'policy-gate-unmeetable');
   assert.ok(strict, found.map(formatDiagnostic).join('\n'));
   assert.match(strict.frame, /approvals: \{ platform: 1 of group:platform, security/);
