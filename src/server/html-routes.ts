@@ -9,7 +9,7 @@ import { renderInbox } from './page-inbox.ts';
 import { renderProblemPage } from './page-problem.ts';
 import { renderRequestPage } from './page-request.ts';
 import { pageAfterSignIn, renderSignIn } from './page-sign-in.ts';
-import { problemOf, type Reply } from './reply.ts';
+import { extraHeaders, problemOf, type Reply } from './reply.ts';
 import { pageOfRequests, requestIn } from './request-routes.ts';
 import { viewOf } from './request-view.ts';
 import { identityOf, timeOf, type Call, type Handler, type ServerContext } from './server-context.ts';
@@ -30,7 +30,8 @@ export const page = (render: (nonce: string) => string, status = 200): Reply => 
 /** A refusal for people's eyes. */
 export const problemPage = (refusal: Refusal): Reply => {
   const problem = problemOf(refusal, null);
-  return { ...page((nonce) => renderProblemPage(problem, { nonce }), problem.status), code: refusal.code };
+  const shown = page((nonce) => renderProblemPage(problem, { nonce }), problem.status);
+  return { ...shown, headers: { ...extraHeaders(refusal), ...shown.headers }, code: refusal.code };
 };
 
 const redirect = (location: string, headers: Readonly<Record<string, string>> = {}): Reply => ({

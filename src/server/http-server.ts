@@ -6,7 +6,8 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono, type Context } from 'hono';
 import { routes, type RouteName } from '../contract/routes.ts';
-import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import { problemPage } from './html-routes.ts';
 import { problemReply, type Reply } from './reply.ts';
 import { serveCall, type Frontier } from './serve-call.ts';
 
@@ -72,15 +73,20 @@ export const mount = (frontier: Frontier): Hono<Bindings> => {
 
 const shownPath = (incoming: IncomingMessage): string => (incoming.url ?? '').split('?', 1)[0]?.slice(0, 100) ?? '';
 
+// Whoever comes with a browser gets a page to read; programs, which take anything or JSON, a problem.
+const refusedFor = (incoming: IncomingMessage, { refusal }: Refused): Reply =>
+  /\btext\/html\b/.test(incoming.headers.accept ?? '') ? problemPage(refusal) : problemReply(refusal);
+
 const unknownRoute = (incoming: IncomingMessage): Reply =>
-  problemReply(
-    refuse('route-unknown', 'H4', `nothing is at \`${shownPath(incoming)}\``, {}, 'look at `/docs`').refusal,
+  refusedFor(
+    incoming,
+    refuse('route-unknown', 'H4', `nothing is at \`${shownPath(incoming)}\``, {}, 'look at `/docs`'),
   );
 
 const wrongMethod = (incoming: IncomingMessage, methods: readonly string[]): Reply => {
   const allow = [...new Set(methods)].join(', ');
   const message = `\`${shownPath(incoming)}\` does not take ${(incoming.method ?? '').slice(0, 20)}`;
-  return problemReply(refuse('method-wrong', 'H4', message, { allow }, `use ${allow}`).refusal);
+  return refusedFor(incoming, refuse('method-wrong', 'H4', message, { allow }, `use ${allow}`));
 };
 
 export type TlsFiles = { readonly certificate: string; readonly key: string };

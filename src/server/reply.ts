@@ -24,7 +24,8 @@ export const text = (body: string, type = 'text/plain; charset=utf-8', status = 
 
 const titleOf = (code: string): string => `${code.slice(0, 1).toUpperCase()}${code.slice(1).replaceAll('-', ' ')}`;
 
-const extraHeaders = (refusal: Refusal): Readonly<Record<string, string>> => {
+/** What HTTP wants beside the body of a refusal. */
+export const extraHeaders = (refusal: Refusal): Readonly<Record<string, string>> => {
   if (refusal.code === 'sign-in-needed') return { 'www-authenticate': 'Bearer' };
   if (refusal.code === 'overloaded') return { 'retry-after': '1' };
   return refusal.code === 'method-wrong' ? { allow: String(refusal.facts['allow'] ?? '') } : {};

@@ -66,6 +66,23 @@ test('whoever is not signed in is sent to sign in, and back to the request after
   assert.match(await (await page(there)).text(), new RegExp(`name="next" value="/requests/${request}"`));
 });
 
+test('an address where nothing is answers a browser with a page and a program with a problem', async () => {
+  for (const path of ['/nothing', '/v1/nothing', '/requests']) {
+    const seen = await page(path);
+    assert.equal(seen.status, 404, path);
+    assert.match(seen.headers.get('content-type') ?? '', /^text\/html/);
+    assert.match(seen.headers.get('content-security-policy') ?? '', /^default-src 'none'; style-src/);
+    const text = await seen.text();
+    assert.match(text, /There is no such thing here/);
+    assert.match(text, /route-unknown/);
+    const read = await running.get(path, { accept: 'application/json' });
+    assert.deepEqual([read.status, read.body.code], [404, 'route-unknown']);
+  }
+  const wrong = await fetch(`${running.url}/sign-out`, { headers: { accept: 'text/html,*/*' } });
+  assert.deepEqual([wrong.status, wrong.headers.get('allow')], [405, 'POST']);
+  assert.match(await wrong.text(), /<h1>/);
+});
+
 test('a page comes with a policy that lets no script run, and is kept in no cache', async () => {
   const answer = await page('/', await signIn('linus'));
   assert.equal(answer.status, 200);
