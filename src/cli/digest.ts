@@ -11,7 +11,8 @@ import { isObject } from '../kernel/shape.ts';
 import type { OpenedCase } from '../verify/open-case.ts';
 import { examples } from './help.ts';
 import { manyOption, type Many } from './many-option.ts';
-import { openClient, verifyingOptions, type VerifyingOptions } from './open-client.ts';
+import { openClient } from './open-client.ts';
+import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { fail, orFail, print, printJson, say, usage } from './output.ts';
 import type { Verb } from './verb.ts';
 
@@ -20,7 +21,7 @@ type Found = { readonly what: string; readonly digest: string; readonly where: s
 
 const digest = async (id: string, options: DigestOptions): Promise<void> => {
   const files = (options.artifact ?? []).map((path) => ({ path, digest: fileDigest(path) }));
-  const client = await openClient(options);
+  const client = await openClient(options, { verifies: true });
   const opened = orFail(await openVerifiedCase(client, id));
   const found = [
     ...files.map(({ path, digest }) => ({ what: path, digest, where: whereFile(opened, path, digest) })),

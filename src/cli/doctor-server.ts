@@ -100,6 +100,14 @@ const examineAccess = async (client: Client, options: ClientOptions): Promise<re
         'verbs accept it with --allow-trial; it proves nothing about a real organisation',
       ),
     );
+  else
+    findings.push(
+      doubtful(
+        'kind',
+        'a real ledger, whose formats are still v0: a later release may read them differently',
+        'verbs that verify ask for --accept-v0, or for COUNTERSIGN_ACCEPT_V0=1 in the environment',
+      ),
+    );
   if (options.key !== undefined) {
     const principal = client.signer === undefined ? undefined : await client.principal();
     findings.push(

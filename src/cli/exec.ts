@@ -10,7 +10,8 @@ import { carryOut } from './exec-run.ts';
 import { reportUnfinished } from './exec-unfinished.ts';
 import { examples } from './help.ts';
 import { manyOption, type Many } from './many-option.ts';
-import { openClient, openKey, verifyingOptions, type VerifyingOptions } from './open-client.ts';
+import { openClient, openKey } from './open-client.ts';
+import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { exitCodes, fail, orFail, say, usage } from './output.ts';
 import { tellAsked } from './request.ts';
 import { standing } from './request-words.ts';
@@ -37,7 +38,7 @@ const exec = async (action: string, argv: readonly string[], options: ExecOption
   if (argv.length === 0)
     usage('there is no command to run', 'put it behind `--`: countersign exec ACTION … -- deploy.sh');
   const timeout = options.timeout === undefined ? undefined : durationMs(options.timeout, '--timeout');
-  const client = await openClient(options, { signs: true });
+  const client = await openClient(options, { signs: true, verifies: true });
   const executor = options.runKey === undefined ? client.signer : await openKey(options.runKey, options, '--run-key');
   if (executor === undefined) return;
   await reportUnfinished(client, executor);

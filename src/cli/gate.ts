@@ -14,10 +14,12 @@ import { durationMs } from './duration.ts';
 import { findGate, rememberGate, resumeNonce } from './gate-resume.ts';
 import { examples } from './help.ts';
 import { manyOption, type Many } from './many-option.ts';
-import { openClient, openKey, verifyingOptions, type VerifyingOptions } from './open-client.ts';
+import { openClient, openKey } from './open-client.ts';
+import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { exitCodes, fail, orFail, print, printJson, say, usage } from './output.ts';
 import { couldApprove, gradeLine, sentence, standing } from './request-words.ts';
 import { consumePermit, deniedBy, obtainPermit, reportResult, standingOf, type HeldPermit } from './use-permit.ts';
+import { toPaste } from './to-paste.ts';
 import type { Verb } from './verb.ts';
 import { waitFor } from './watch.ts';
 import { writePrivate } from './write-private.ts';
@@ -52,7 +54,7 @@ const gate = async (action: string, options: GateOptions): Promise<void> => {
     );
   if (permitOut !== undefined && existsSync(permitOut)) usage(`\`${permitOut}\` is there already`, 'name a new file');
   const limit = options.timeout === undefined ? undefined : durationMs(options.timeout, '--timeout');
-  const client = await openClient(options, { signs: true });
+  const client = await openClient(options, { signs: true, verifies: true });
   const executor = options.runKey === undefined ? client.signer : await openKey(options.runKey, options, '--run-key');
   if (executor === undefined) return;
   const by = orFail(await client.principal());
@@ -116,11 +118,12 @@ const askOnce = async ({ client, by, nonce, options }: Gate, ask: Ask): Promise<
   return fail({ ...asked.refusal, help: asked.refusal.help ?? `resume key \`${options.resumeKey}\`` });
 };
 
-const tellPending = (view: RequestView): void => {
+const tellPending = (client: Client, view: RequestView): void => {
   say(sentence(view));
   say(`${standing(view)}${view.locked_until === null ? '' : `; time lock until ${view.locked_until}`}`);
   const able = couldApprove(view);
-  if (able.length > 0) say(`Could approve: ${able.join(', ')}: countersign approve ${view.request}`);
+  if (able.length > 0)
+    say(`Could approve: ${able.join(', ')}: ${toPaste(client, `countersign approve ${view.request}`)}`);
 };
 
 const waitOrLeave = async (
@@ -134,7 +137,7 @@ const waitOrLeave = async (
     id,
     (one) => standingOf(one).kind !== 'waiting',
     waits ? limit : 0,
-    tellPending,
+    (one) => tellPending(client, one),
   );
   const at = standingOf(view);
   if (at.kind === 'denied') fail(deniedBy(view).refusal);
@@ -199,7 +202,7 @@ const consume = async ({ client, executor }: Gate, { permit }: HeldPermit): Prom
   orFail(await consumePermit(client, executor, permit, freshChallenge()));
 };
 
-const tellPassed = ({ options }: Gate, { permit }: HeldPermit, view: RequestView): void => {
+const tellPassed = ({ client, options }: Gate, { permit }: HeldPermit, view: RequestView): void => {
   const { permitOut } = options;
   if (options.json)
     printJson({
@@ -218,7 +221,7 @@ const tellPassed = ({ options }: Gate, { permit }: HeldPermit, view: RequestView
   say(`Enforced ${gradeLine(permit.enforced)}`);
   say(
     permitOut === undefined
-      ? `The permit is used up. Say what came of it: countersign gate ${permit.action} --resume-key … --result succeeded`
+      ? `The permit is used up. Say what came of it: ${toPaste(client, `countersign gate ${permit.action} --resume-key … --result succeeded`)}`
       : `The permit lies in ${permitOut}; the enforcement point ${permit.audience} uses it.`,
   );
 };

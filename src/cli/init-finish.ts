@@ -61,6 +61,11 @@ export const finishDraft = async (folder: string, { dir, logKey, json }: FinishO
   print(founded.ledger);
   say(`Founded in ${dir}. Above stands the pin: ${words.join(' ')}`);
   say('Hand the pin around through the founders, never through the server: it is what everybody trusts.');
-  say(`Next: countersign token create --dir ${dir} --name first --expires 30d`);
-  say(`      countersign serve --dir ${dir}`);
+  say(`Next: countersign serve --dir ${dir}`);
+  say("Then, on everybody's own machine, with the address of the server:");
+  say(`      countersign login --server URL --pin ${founded.ledger} --key ~/.ssh/id_ed25519`);
+  say('      countersign request ACTION --reason … --accept-v0');
+  say(
+    'Formats are still v0: verbs that verify ask for --accept-v0, or for COUNTERSIGN_ACCEPT_V0=1 in the environment.',
+  );
 };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openLedgerSource, readIdentity } from './ledger-source.ts';
 import { formatVerifierKey } from '../crypto/signed-note.ts';
 import { orFail, printJson, say, usage } from './output.ts';
+import { ledgerFlag } from './to-paste.ts';
 
 const entriesAtOnce = 256;
 const blobsAtOnce = 16;
@@ -51,7 +52,7 @@ export const exportLedger = async (
     if (options.json) printJson({ folder: out, entries, blobs, checkpoint: note !== undefined });
     else
       say(
-        `Wrote ${entries} entries and ${blobs} blobs to ${out}. Check it with: countersign ledger verify ${out} --pin …`,
+        `Wrote ${entries} entries and ${blobs} blobs to ${out}. Check it with: countersign ledger verify ${out} --pin …${identity.ok ? ` ${ledgerFlag(identity.value.trial)}` : ''}`,
       );
   } finally {
     await store.close();

@@ -4,11 +4,11 @@ import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
 import { exportLedger } from './ledger-export.ts';
 import { proveEntry } from './ledger-proof.ts';
-import { jsonOption } from './options.ts';
+import { acceptV0Option, jsonOption } from './options.ts';
 import { usage } from './output.ts';
 import type { Verb } from './verb.ts';
 
-type VerifyLedgerOptions = CheckOptions & { readonly allowTrial?: true; readonly acceptV0?: true };
+type VerifyLedgerOptions = CheckOptions & { readonly allowTrial?: true; readonly acceptV0?: boolean };
 type Folder = { readonly dir: string; readonly mark?: string };
 
 const folderOptions = (command: Command): Command =>
@@ -48,7 +48,7 @@ export const verb: Verb = (program) => {
       .addOption(pinOption())
       .option('--mark <file>', 'the mark, where it does not lie in the data folder')
       .option('--allow-trial', 'take a trial ledger, which one person may have started alone')
-      .option('--accept-v0', 'take formats of version v0 outside trials')
+      .addOption(acceptV0Option())
       .action((folder: string, { allowTrial, acceptV0, ...options }: VerifyLedgerOptions) => {
         if (options.pin === undefined)
           usage(

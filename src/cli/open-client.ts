@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Option, type Command } from 'commander';
 import { connect, readTokenFile, type Client } from '../client/connect.ts';
 import { homeFolder } from '../client/home-file.ts';
 import { openSigner, type Signer } from '../client/signer.ts';
-import { clientOptions, type ClientOptions } from './options.ts';
-import { orFail, usage } from './output.ts';
+import type { ClientOptions, VerifyingOptions } from './options.ts';
+import { fail, orFail, usage } from './output.ts';
 
 /** Opens the signer that `--key` names; for verbs that sign, a missing key is a usage error. */
 export const openKey = async (
@@ -18,28 +17,25 @@ export const openKey = async (
   return orFail(await openSigner(spec, { env: process.env, input: asking }));
 };
 
-/** Shared options of the verbs that derive something again on this machine. */
-export type VerifyingOptions = ClientOptions & { readonly acceptV0?: boolean };
-
-export const verifyingOptions = (command: Command): Command =>
-  clientOptions(command).addOption(
-    new Option('--accept-v0', 'accept formats that are still v0, on a ledger that is no trial').env(
-      'COUNTERSIGN_ACCEPT_V0',
-    ),
-  );
+type Needs = {
+  /** The verb signs, so that a key has to be named. */
+  readonly signs?: boolean;
+  /** The verb derives something again later: what would stand against it is said before anything is sent. */
+  readonly verifies?: boolean;
+};
 
 /** Meets the server that the shared options name, and fails with what stands against it. */
-export const openClient = async (options: VerifyingOptions, given?: { readonly signs: boolean }): Promise<Client> => {
+export const openClient = async (options: VerifyingOptions, given: Needs = {}): Promise<Client> => {
   if (options.server === undefined)
     return usage(
       '--server is missing',
       'name the server: --server https://gate.example.org, or set COUNTERSIGN_SERVER',
     );
-  const signer = given?.signs === true || options.key !== undefined ? await openKey(options.key, options) : undefined;
+  const signer = given.signs === true || options.key !== undefined ? await openKey(options.key, options) : undefined;
   const token = options.tokenFile === undefined ? undefined : orFail(readTokenFile(options.tokenFile));
   if (options.as !== undefined && !/^(person:p_[a-z0-9_]{4,40}|machine:[a-z][a-z0-9-]{0,62})$/.test(options.as))
     return usage(`--as \`${options.as}\` is no principal`, 'write person:<id> or machine:<name>');
-  return orFail(
+  const client = orFail(
     await connect({
       server: options.server,
       pin: options.pin,
@@ -51,4 +47,9 @@ export const openClient = async (options: VerifyingOptions, given?: { readonly s
       acceptV0: options.acceptV0 === true,
     }),
   );
+  if (given.verifies !== true || client.anchor.trial || client.acceptV0) return client;
+  // Loaded only now: it brings the whole pure core with it.
+  const { refuseFormats } = await import('../verify/examine.ts');
+  const unwanted = refuseFormats(client.anchor.trial, client);
+  return unwanted === undefined ? client : fail(unwanted.refusal);
 };

@@ -46,3 +46,15 @@ export const clientOptions = (command: Command): Command => {
   for (const option of Object.values(options)) command.addOption(option());
   return outputOptions(command).optionsGroup('Options:');
 };
+
+/** `--accept-v0`, for whatever derives something again on this machine. A variable that says no is no yes. */
+export const acceptV0Option = (): Option => {
+  const option = new Option('--accept-v0', 'accept formats that are still v0, on a ledger that is no trial');
+  const refused = /^(|0|false|no|off)$/i.test(process.env['COUNTERSIGN_ACCEPT_V0'] ?? '1');
+  return refused ? option : option.env('COUNTERSIGN_ACCEPT_V0');
+};
+
+/** Shared options of the verbs that derive something again on this machine. */
+export type VerifyingOptions = ClientOptions & { readonly acceptV0?: boolean };
+
+export const verifyingOptions = (command: Command): Command => clientOptions(command).addOption(acceptV0Option());

@@ -3,7 +3,7 @@ import { Argument, Option } from 'commander';
 import { examples } from './help.ts';
 import type { LintOptions } from './policy-lint.ts';
 import type { ProposeOptions } from './policy-propose.ts';
-import { clientOptions, type ClientOptions } from './options.ts';
+import { clientOptions, type ClientOptions, verifyingOptions } from './options.ts';
 import { orFail, print, printJson } from './output.ts';
 import type { Verb } from './verb.ts';
 
@@ -70,7 +70,7 @@ export const verb: Verb = (program) => {
     '$ countersign policy show --server https://gate.example.org',
   );
   examples(
-    clientOptions(
+    verifyingOptions(
       policy
         .command('propose')
         .description(

@@ -4,6 +4,7 @@ import { submitRequest } from '../client/requests.ts';
 import { prepareAsk } from './ask-options.ts';
 import { orFail, say } from './output.ts';
 import { tellAsked } from './request.ts';
+import { toPaste } from './to-paste.ts';
 
 /** Asks for a change of roster or policy: a request like any other, with the change as its content. */
 export const proposeGovernance = async (
@@ -21,5 +22,7 @@ export const proposeGovernance = async (
   );
   const asked = orFail(await submitRequest(client, ask));
   await tellAsked(client, asked.request, json, ask);
-  say(`When it is approved, anybody may apply it: countersign activate ${asked.request}`);
+  say(
+    `When it is approved, anybody may apply it: ${toPaste(client, `countersign activate ${asked.request}`, 'talks')}`,
+  );
 };

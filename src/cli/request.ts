@@ -9,10 +9,12 @@ import { askOptions, attestOptions, prepareAsk, type AskOptions } from './ask-op
 import { draftText } from './draft-file.ts';
 import { readFacts } from './fact-argument.ts';
 import { examples } from './help.ts';
-import { openClient, verifyingOptions, type VerifyingOptions } from './open-client.ts';
+import { openClient } from './open-client.ts';
+import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { orFail, print, printJson, say, usage } from './output.ts';
 import { couldApprove, explanationLines, gradeLine, sentence } from './request-words.ts';
 import { rulesInForce } from './rules-in-force.ts';
+import { toPaste } from './to-paste.ts';
 import type { Verb } from './verb.ts';
 import { writePrivate } from './write-private.ts';
 
@@ -20,7 +22,8 @@ type RequestOptions = VerifyingOptions &
   AskOptions & { readonly content?: string; readonly prepare?: boolean; readonly out?: string };
 
 const request = async (action: string, options: RequestOptions): Promise<void> => {
-  const client = await openClient(options, { signs: options.prepare !== true });
+  const asks = options.prepare !== true;
+  const client = await openClient(options, { signs: asks, verifies: asks });
   const content = options.content === undefined ? undefined : readContent(options.content);
   if (options.prepare === true) return prepare(client, action, options, content);
   const { ask } = await prepareAsk(client, action, options, content === undefined ? {} : { content });
@@ -51,17 +54,21 @@ const prepare = async (client: Client, name: string, options: RequestOptions, co
   const file = options.out ?? 'draft.json';
   for (const [fact, { source }] of Object.entries(action.facts))
     if (source.kind === 'attested')
-      say(`Let one of ${source.by} run: countersign attest ${file} --fact ${fact}=… --out ${fact}.json`);
-  say(`Then ask: countersign request ${name} --draft ${file} --attest FILE … --reason …`);
+      say(
+        `Let one of ${source.by} run: ${toPaste(client, `countersign attest ${file} --fact ${fact}=… --out ${fact}.json`, 'talks')}`,
+      );
+  say(`Then ask: ${toPaste(client, `countersign request ${name} --draft ${file} --attest FILE … --reason …`)}`);
 };
 
-/** Shows what was asked, after it was derived again here and compared with what was meant. */
+/** Shows what was asked: its id at once, the rest after it was derived again here and compared with what was meant. */
 export const tellAsked = async (
   client: Client,
   id: string,
   json: boolean,
   ask: Parameters<typeof submitRequest>[1],
 ): Promise<void> => {
+  if (json) say(`Asked: ${id}`);
+  else print(id);
   // Loaded only now: it brings the whole pure core with it.
   const { compareWithAsk, compareWithView, openVerifiedCase } = await import('../client/verified-case.ts');
   const opened = orFail(await openVerifiedCase(client, id));
@@ -86,7 +93,6 @@ export const tellAsked = async (
     });
     return;
   }
-  print(view.request);
   say(sentence(view));
   say(`Tier ${view.tier}. Enforced ${gradeLine(view.enforced)}`);
   for (const line of explanationLines(view.explanation)) say(`  ${line}`);
@@ -94,8 +100,8 @@ export const tellAsked = async (
   say(
     able.length === 0 ? 'Nobody could approve it now.' : `Could approve: ${able.join(', ')}, until ${view.answer_by}.`,
   );
-  say(`They run: countersign approve ${view.request}`);
-  say(`Follow it: countersign watch ${view.request}`);
+  say(`They run: ${toPaste(client, `countersign approve ${view.request}`)}`);
+  say(`Follow it: ${toPaste(client, `countersign watch ${view.request}`, 'talks')}`);
 };
 
 export const verb: Verb = (program) => {

@@ -10,13 +10,13 @@ import { applyRosterChange, rosterAfter, type RosterChange } from '../roster/cha
 import type { Roster } from '../roster/roster.ts';
 import { readEnvelopeFile } from './ask-options.ts';
 import { openClient } from './open-client.ts';
-import type { ClientOptions } from './options.ts';
+import type { VerifyingOptions } from './options.ts';
 import { orFail, print, printJson, say, usage } from './output.ts';
 import { readDocument } from './policy-files.ts';
 import { proposeGovernance } from './propose-governance.ts';
 import { rulesInForce } from './rules-in-force.ts';
 
-export type RosterProposeOptions = ClientOptions & {
+export type RosterProposeOptions = VerifyingOptions & {
   readonly set?: string;
   readonly addPerson: readonly string[];
   readonly possession: readonly string[];
@@ -126,7 +126,9 @@ const draftOf = (roster: Roster, options: RosterProposeOptions): Draft => {
 
 /** `roster propose`: asks for a change of who there is, their keys and groups. It is checked here as the ledger will. */
 export const propose = async (options: RosterProposeOptions): Promise<void> => {
-  const client = await openClient(options, { signs: options.out === undefined });
+  const asks = options.out === undefined;
+  if (asks && options.reason === undefined) usage('--reason is missing', 'say why, for the people who decide');
+  const client = await openClient(options, { signs: asks, verifies: asks });
   const { roster } = orFail(await rulesInForce(client));
   const { set, possession } = draftOf(roster, options);
   const change: RosterChange = {
@@ -148,6 +150,5 @@ export const propose = async (options: RosterProposeOptions): Promise<void> => {
     else print(options.out);
     return;
   }
-  if (options.reason === undefined) usage('--reason is missing', 'say why, for the people who decide');
   await proposeGovernance(client, 'governance.roster', content, options);
 };

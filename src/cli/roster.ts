@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Option } from 'commander';
 import { examples } from './help.ts';
-import { clientOptions, outputOptions, type ClientOptions } from './options.ts';
+import { clientOptions, outputOptions, type ClientOptions, verifyingOptions } from './options.ts';
 import { orFail, print, printJson } from './output.ts';
 import type { PossessionOptions } from './roster-possession.ts';
 import type { RosterProposeOptions } from './roster-propose.ts';
@@ -36,7 +36,7 @@ export const verb: Verb = (program) => {
     '$ countersign roster show --server https://gate.example.org',
   );
   examples(
-    clientOptions(
+    verifyingOptions(
       roster
         .command('propose')
         .description('Ask for a change of the roster. It is checked here, then approved like any request.'),

@@ -9,20 +9,22 @@ import { fingerprintWords } from '../crypto/words.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import { isObject } from '../kernel/shape.ts';
 import { examples } from './help.ts';
-import { openClient, verifyingOptions, type VerifyingOptions } from './open-client.ts';
+import { openClient } from './open-client.ts';
+import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { orFail, print, printJson, say, styledOut, usage, warn } from './output.ts';
 import { explanationLines, gradeLine, levelWord, raisedWord, sentence, standing } from './request-words.ts';
+import { toPaste } from './to-paste.ts';
 import type { Verb } from './verb.ts';
 
 type ShowOptions = VerifyingOptions & { readonly verify?: boolean; readonly evidence?: string };
 
 const show = async (id: string, options: ShowOptions): Promise<void> => {
-  const client = await openClient(options);
+  const client = await openClient(options, { verifies: options.verify === true });
   const view = orFail(await showRequest(client, id));
   if (options.evidence !== undefined) await writeEvidence(client, id, options.evidence);
   const verified = options.verify === true ? await verifiedCase(client, id, view) : undefined;
   if (options.json) return printJson(verified === undefined ? view : { ...view, verified: true });
-  for (const line of describe(view)) print(line);
+  for (const line of describe(view, client)) print(line);
   if (verified !== undefined) {
     print('');
     print('Verified here, from your own pin: governance, the request, its votes and the change digest.');
@@ -40,7 +42,7 @@ const writeEvidence = async (client: Client, id: string, file: string): Promise<
       'name a file that is not there yet, in a folder that is',
     );
   }
-  say(`Wrote the evidence to ${file}: countersign verify ${file} --pin ${client.anchor.pin}`);
+  say(`Wrote the evidence to ${file}: ${toPaste(client, `countersign verify ${file} --pin ${client.anchor.pin}`)}`);
 };
 
 // Loaded only on demand: it brings the whole pure core with it.
@@ -67,7 +69,7 @@ const factLines = (changeText: string): readonly string[] => {
   });
 };
 
-const describe = (view: RequestView): readonly string[] => {
+const describe = (view: RequestView, client: Client): readonly string[] => {
   if (digestOf(view.change_text) !== view.change)
     warn('the change document that the server shows does not have the digest it names; sign nothing of it');
   const lines = [
@@ -109,7 +111,7 @@ const describe = (view: RequestView): readonly string[] => {
     lines.push(
       '',
       view.can_decide.may
-        ? `You may vote: countersign approve ${view.request}`
+        ? `You may vote: ${toPaste(client, `countersign approve ${view.request}`)}`
         : `You may not vote: ${visibleText(view.can_decide.why)}.`,
     );
   return lines;

@@ -6,7 +6,7 @@ import { instantFromMs } from '../kernel/instant.ts';
 import { formatVerdict } from '../verify/report.ts';
 import { verifyFile } from '../verify/verify.ts';
 import { examples } from './help.ts';
-import { jsonOption } from './options.ts';
+import { acceptV0Option, jsonOption } from './options.ts';
 import { exitCodes, printJson, usage } from './output.ts';
 import type { Verb } from './verb.ts';
 
@@ -18,7 +18,7 @@ type VerifyOptions = {
   readonly target?: string;
   readonly unexpired?: true;
   readonly allowTrial?: true;
-  readonly acceptV0?: true;
+  readonly acceptV0?: boolean;
   readonly json: boolean;
 };
 
@@ -84,7 +84,7 @@ export const verb: Verb = (program) => {
       .option('--audience <name>', 'the enforcement point it has to be for')
       .option('--unexpired', "also asks that it has not expired, by this machine's clock")
       .option('--allow-trial', 'take files of a trial ledger, which one person may have started alone')
-      .option('--accept-v0', 'take formats of version v0 outside trials')
+      .addOption(acceptV0Option())
       .action(verify),
     '# Exit code 0: it holds; 7: it does not',
     '$ countersign verify evidence.json --pin sha256:… --min-persons 2',

@@ -16,7 +16,8 @@ import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import type { OpenedCase } from '../verify/open-case.ts';
 import { askPerson } from './ask-person.ts';
 import { manyOption, type Many } from './many-option.ts';
-import { openClient, verifyingOptions, type VerifyingOptions } from './open-client.ts';
+import { openClient } from './open-client.ts';
+import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { fail, orFail, print, printJson, say, styled, usage, warn } from './output.ts';
 import { gradeLine } from './request-words.ts';
 import { setbackReason } from '../server/page-reasons.ts';
@@ -46,7 +47,7 @@ export const voteOptions = (command: Command): Command =>
 export const castVote = async (id: string, decision: Decision, options: VoteOptions): Promise<void> => {
   if (options.yes === true && options.digest === undefined)
     fail(digestNotNamed('`--yes` without `--digest` would sign whatever the server shows').refusal);
-  const client = await openClient(options, { signs: true });
+  const client = await openClient(options, { signs: true, verifies: true });
   const opened = orFail(await openVerifiedCase(client, id));
   const view = orFail(await showRequest(client, id));
   orFail(compareWithView(opened, view));

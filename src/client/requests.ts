@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { digestOf } from '../crypto/digest.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
-import type { JsonObject, Result } from '../kernel/refusal.ts';
+import type { JsonObject, Refusal, Refused, Result } from '../kernel/refusal.ts';
 import { ok, refuse } from '../kernel/refusal.ts';
 import type { Check } from '../kernel/shape.ts';
 import type { Envelope } from '../kernel/statements.ts';
@@ -75,8 +75,18 @@ export const submitRequest = async (
     envelope: envelope.value,
     event: ['RequestSubmitted'],
   });
-  return receipt.ok ? ok({ ...answer.value, receipt: receipt.value }) : receipt;
+  return receipt.ok ? ok({ ...answer.value, receipt: receipt.value }) : withId(receipt.refusal, answer.value.request);
 };
+
+// What was submitted has an id that people need, also where its receipt proves nothing.
+const withId = (refusal: Refusal, request: string): Refused => ({
+  ok: false,
+  refusal: {
+    ...refusal,
+    message: `${refusal.message}; the server calls the request \`${request}\``,
+    facts: { ...refusal.facts, request },
+  },
+});
 
 export type Sent = { readonly request: string; readonly status: string; readonly receipt: CheckedReceipt };
 

@@ -25,6 +25,8 @@ groups:
   founders: [ada, grace, radia]
   developers: [ada]
   platform: [grace, radia]
+enforcement-points:
+  printer: {actions: [release.notes], operator: radia}
 `;
 
 const governance = (name: string): string => `kind: Action

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { runCli, startCli, type Ran } from './run-cli.ts';
-import { sampleOrganisation, type Organisation } from './sample-organisation.ts';
+import { makeKey, sampleOrganisation, type Organisation } from './sample-organisation.ts';
 
 export type ServedTrial = {
   readonly org: Organisation;
@@ -25,6 +25,28 @@ export const foundSample = async (org: Organisation): Promise<{ readonly dir: st
   const founded = await runCli(['init', '--trial', ...args]);
   assert.equal(founded.code, 0, founded.stderr);
   return { dir, pin: founded.stdout.trim() };
+};
+
+/** The same, founded as a real ledger by its three founders. */
+export const foundReal = async (org: Organisation): Promise<{ readonly dir: string; readonly pin: string }> => {
+  const [draft, dir, logKey] = ['draft', 'real', 'log.key'].map((name) => join(org.folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const recovery = ['grace', 'radia'].flatMap((handle) => {
+    makeKey(join(org.folder, `${handle}-recovery`));
+    return ['--recovery', `${handle}=${join(org.folder, `${handle}-recovery.pub`)}`];
+  });
+  const documents = ['--roster', org.roster, '--policy', org.policy, '--keys', org.keys];
+  const drafted = await runCli(['init', 'draft', draft, ...documents, '--log-key', logKey, ...recovery]);
+  assert.equal(drafted.code, 0, drafted.stderr);
+  const pin = drafted.stdout.trim();
+  for (const handle of ['ada', 'grace', 'radia'])
+    assert.equal((await runCli(['init', 'sign', draft, '--key', org.key(handle), '--pin', pin])).code, 0);
+  const done = await runCli(['init', 'finish', draft, '--dir', dir, '--log-key', logKey]);
+  assert.equal(done.code, 0, done.stderr);
+  return { dir, pin };
 };
 
 export const serveFolder = async (
@@ -53,12 +75,12 @@ export const serveFolder = async (
   };
 };
 
-export const serveTrial = async (): Promise<ServedTrial> => {
+const serve = async (found: typeof foundSample, flags: readonly string[]): Promise<ServedTrial> => {
   const org = sampleOrganisation();
-  const { dir, pin } = await foundSample(org);
+  const { dir, pin } = await found(org);
   const server = await serveFolder(dir);
   const as: ServedTrial['as'] = (handle, args, cwd = org.folder) =>
-    runCli([...args, '--server', server.url, '--pin', pin, '--key', org.key(handle), '--allow-trial'], {
+    runCli([...args, '--server', server.url, '--pin', pin, '--key', org.key(handle), ...flags], {
       cwd,
       env: { COUNTERSIGN_HOME: join(org.folder, 'homes', handle) },
     });
@@ -82,3 +104,7 @@ export const serveTrial = async (): Promise<ServedTrial> => {
     },
   };
 };
+
+export const serveTrial = (): Promise<ServedTrial> => serve(foundSample, ['--allow-trial']);
+/** Verbs get no flag: on a real ledger formats of version v0 have to be accepted by name. */
+export const serveReal = (): Promise<ServedTrial> => serve(foundReal, []);
