@@ -9,10 +9,10 @@ import type { CompiledPolicy } from '../policy/compiled.ts';
 import { loadPolicy } from '../policy/lint.ts';
 import { policyFactsOf } from '../roster/policy-facts.ts';
 import { rosterRoot, sealRoster } from '../roster/roster.ts';
-import { failWithDiagnostics, prettyDiagnostic } from './diagnostics.ts';
+import { failWithDiagnostics } from './diagnostics.ts';
 import type { Names } from './draft-folder.ts';
 import { gitCommitOf } from './git-commit-of.ts';
-import { orFail, say, usage } from './output.ts';
+import { orFail, usage } from './output.ts';
 import { compileRosterFile, readDocument, readPolicyFiles } from './policy-files.ts';
 
 /** Roster and policy of a ledger to be, compiled and sound for one another. */
@@ -47,7 +47,6 @@ export const readPlan = (
     rosterFile: readDocument(rosterPath),
   });
   if (!loaded.ok) return failWithDiagnostics(loaded.diagnostics);
-  for (const one of loaded.warnings) say(prettyDiagnostic(one));
   const titles: { [action: string]: string } = {};
   const runbooks: { [action: string]: string } = {};
   for (const [action, { title, runbook }] of Object.entries(loaded.prose)) {

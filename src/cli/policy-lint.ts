@@ -43,12 +43,7 @@ export const lint = async (paths: readonly string[], options: LintOptions): Prom
   const files = readPolicyFiles(paths);
   const compiled = compilePolicy(files, { commit: null });
   const people = await peopleFor(options);
-  const found =
-    compiled.ok && people !== undefined
-      ? lintPolicy(files, compiled.policy, people)
-      : compiled.ok
-        ? []
-        : compiled.diagnostics;
+  const found = compiled.ok ? lintPolicy(files, compiled.policy, people ?? {}) : compiled.diagnostics;
   tell(found, options);
   if (people === undefined)
     warn('no roster was given, so nobody looked whether there are people who can meet the gates; give --roster FILE');

@@ -75,6 +75,8 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'policy-governance-unknown': [422, 1],
   'policy-point-unknown-action': [422, 1],
   'policy-point-missing': [422, 1],
+  'policy-runbook-missing': [422, 1],
+  'policy-tier-unreachable': [422, 1],
   'policy-too-large': [413, 1],
   'policy-yaml-malformed': [422, 1],
   'policy-yaml-forbidden': [422, 1],

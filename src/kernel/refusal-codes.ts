@@ -74,6 +74,8 @@ export const refusalCodes = [
   'policy-governance-unknown',
   'policy-point-unknown-action',
   'policy-point-missing',
+  'policy-runbook-missing',
+  'policy-tier-unreachable',
   'policy-too-large',
   'policy-yaml-malformed',
   'policy-yaml-forbidden',

@@ -7,10 +7,12 @@ import { isError, placeFinding, type Diagnostic, type Finding, type PolicyFile }
 import { parsePolicyFile, type DocumentPath, type SourceDocument } from './parse.ts';
 import { checkPoints } from './point-rules.ts';
 import { checkSoundness, type PolicyRosterFacts } from './soundness.ts';
+import { worthALook } from './worth-a-look.ts';
 
 /** What a policy is checked against besides itself. */
 export type LintSetting = {
-  readonly roster: PolicyRosterFacts;
+  /** Left out, nobody looks whether there are people who can meet the gates. */
+  readonly roster?: PolicyRosterFacts | undefined;
   /**
    * The document that the roster comes from, where both are at hand and can be mended together: then they have to fit.
    * Beside a roster in force, an action and its enforcement point come one after the other, and that is a warning.
@@ -37,12 +39,21 @@ export const lintPolicy = (
     if (action === undefined || source === undefined) return placeFinding(files[0] ?? noFile, 0, finding);
     return placeFinding(source.file, source.offsetOf(placeOf(refusal, action, source.value)), finding);
   };
-  const points = checkPoints(policy, roster).map((refusal) =>
-    rosterFile !== undefined && refusal.code === 'policy-point-unknown-action'
-      ? placeInRoster(rosterFile, refusal)
-      : place(refusal, rosterFile === undefined ? 'warning' : 'error'),
-  );
-  return [...checkSoundness(policy, roster).map((refusal) => place(refusal, 'error')), ...points];
+  const unsound = roster === undefined ? [] : checkSoundness(policy, roster);
+  const points = roster === undefined ? [] : checkPoints(policy, roster);
+  const runbookOf = (name: string): unknown =>
+    (sources.get(name)?.value as { readonly runbook?: unknown } | undefined)?.runbook;
+  return [
+    ...unsound.map((refusal) => place(refusal, 'error')),
+    ...points.map((refusal) =>
+      rosterFile !== undefined && refusal.code === 'policy-point-unknown-action'
+        ? placeInRoster(rosterFile, refusal)
+        : place(refusal, rosterFile === undefined ? 'warning' : 'error'),
+    ),
+    ...Object.values(policy.actions)
+      .flatMap((action) => worthALook(action, runbookOf(action.name)))
+      .map((refusal) => place(refusal, 'warning')),
+  ];
 };
 
 export type LoadResult =
@@ -52,13 +63,13 @@ export type LoadResult =
 /** Compiles policy documents and refuses them unless they are sound for the people there are: how policy is loaded. */
 export const loadPolicy = (
   files: readonly PolicyFile[],
-  { commit, ...setting }: { readonly commit: string | null } & LintSetting,
+  { commit, ...setting }: { readonly commit: string | null; readonly roster: PolicyRosterFacts } & LintSetting,
 ): LoadResult => {
   const compiled = compilePolicy(files, { commit });
   if (!compiled.ok) return compiled;
   const found = lintPolicy(files, compiled.policy, setting);
   return found.some(isError)
-    ? { ok: false, diagnostics: found }
+    ? { ok: false, diagnostics: found.filter(isError) }
     : { ok: true, policy: compiled.policy, prose: compiled.prose, warnings: found };
 };
 

@@ -39,6 +39,9 @@ test('every policy code is produced by a case here or in the documents, or told 
     // Shown by points.test.ts: they need policy and roster side by side.
     'policy-point-unknown-action',
     'policy-point-missing',
+    // Warnings, shown by worth-a-look.test.ts.
+    'policy-runbook-missing',
+    'policy-tier-unreachable',
   ];
   assert.deepEqual(
     refusalCodes.filter((code) => code.startsWith('policy-') && !shown.has(code) && !elsewhere.includes(code)),
