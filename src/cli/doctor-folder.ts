@@ -7,23 +7,28 @@ import { noteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { readLogSeed } from '../server/log-key.ts';
+import { undeliveredView } from '../server/notices.ts';
 import { readServerConfig } from '../server/server-config.ts';
 import { readTokens } from '../server/tokens.ts';
-import { doubtful, well, wrong, type Finding } from './doctor-finding.ts';
+import { alertsFinding, doubtful, unseen, well, wrong, type Finding } from './doctor-finding.ts';
 import { openLedgerSource, readIdentity, type LedgerSource } from './ledger-source.ts';
 
 const soonMs = 7 * 86_400_000;
 const skewMs = 2000;
 
 /** Looks at a server's data folder. The ledger itself is only read when no server has it. */
-export const examineFolder = async (dir: string, mark?: string): Promise<readonly Finding[]> => {
+export const examineFolder = async (
+  dir: string,
+  mark: string | undefined,
+  alone: boolean,
+): Promise<readonly Finding[]> => {
   if (!existsSync(join(dir, 'ledger')))
     return [wrong('folder', `there is no ledger in \`${dir}\``, 'found one with `countersign init`, or look at --dir')];
   const source = await openLedgerSource(dir, mark);
   const ledger = source.ok
     ? await examineLedger(source.value, dir)
     : source.refusal.code === 'store-locked'
-      ? [well('ledger', 'a server is running on it, so its entries were not read again; --server asks the server')]
+      ? await askServer(dir, alone)
       : [wrong('ledger', source.refusal.message, source.refusal.help)];
   return [
     ...ledger,
@@ -32,6 +37,31 @@ export const examineFolder = async (dir: string, mark?: string): Promise<readonl
     ...examineTokens(dir),
     ...examineConfiguration(dir),
   ];
+};
+
+// A server holds the folder: what it says of itself is asked where its address is known, and the rest stays unseen.
+const askServer = async (dir: string, alone: boolean): Promise<readonly Finding[]> => {
+  const address = alone ? addressOf(dir) : undefined;
+  return [
+    unseen(
+      'ledger',
+      'a server is running on it, so entries and alerts were not looked at',
+      alone && address === undefined
+        ? 'give its address as well, to have it asked: --server URL'
+        : 'stop it to have everything looked at: countersign ledger fsck',
+    ),
+    ...(address === undefined ? [] : [await (await import('./doctor-server.ts')).examineReady(address)]),
+  ];
+};
+
+const addressOf = (dir: string): string | undefined => {
+  const config = readServerConfig(dir);
+  if (!config.ok) return undefined;
+  const { listen, tls, 'public-url': publicUrl } = config.value;
+  if (publicUrl !== undefined) return publicUrl;
+  if (listen === undefined || listen.port === 0) return undefined;
+  const host = /^(0\.0\.0\.0|::)$/.test(listen.host) ? '127.0.0.1' : listen.host;
+  return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
 };
 
 const logKeyAlone = (dir: string): Finding => {
@@ -65,9 +95,23 @@ const examineLedger = async (source: LedgerSource, dir: string): Promise<readonl
         : well('kind', 'founded by its founders'),
       examineLogKey(dir, Buffer.from(logKey.publicKey)),
       examineClock(time),
+      ...(await examineAlerts(source)),
     ];
   } finally {
     await source.store.close();
+  }
+};
+
+const pageSize = 500;
+
+const examineAlerts = async ({ store, tenant }: LedgerSource): Promise<readonly Finding[]> => {
+  let [count, after] = [0, ''];
+  for (;;) {
+    const page = await store.viewRows(tenant, undeliveredView, after, pageSize);
+    count += page.length;
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageSize) return count === 0 ? [] : [alertsFinding(count)];
+    after = last.key;
   }
 };
 

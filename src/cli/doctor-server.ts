@@ -4,7 +4,7 @@ import { homeFolder } from '../client/home-file.ts';
 import { openSigner } from '../client/signer.ts';
 import { callJson, callText } from '../client/server-call.ts';
 import { isObject } from '../kernel/shape.ts';
-import { doubtful, well, wrong, type Finding } from './doctor-finding.ts';
+import { alertsFinding, doubtful, well, wrong, type Finding } from './doctor-finding.ts';
 import type { ClientOptions } from './options.ts';
 
 const skewMs = 120_000;
@@ -50,15 +50,17 @@ const tokenOf = ({ tokenFile }: ClientOptions): string | undefined => {
   return token?.ok === true ? token.value : undefined;
 };
 
-const examineReady = async (server: string): Promise<Finding> => {
+export const examineReady = async (server: string): Promise<Finding> => {
   const ready = await callText({ server, method: 'GET', path: '/readyz' });
   return ready.ok
     ? well('ready', 'it takes commands')
-    : wrong(
-        'ready',
-        'it takes no commands: it is stopping, or its ledger is in quarantine',
-        'ask whoever runs it to look with `countersign ledger fsck`',
-      );
+    : ready.refusal.code === 'server-unreachable'
+      ? wrong('ready', ready.refusal.message, 'look whether it runs, and where it listens: --server URL')
+      : wrong(
+          'ready',
+          'it takes no commands: it is stopping, or its ledger is in quarantine',
+          'ask whoever runs it to look with `countersign ledger fsck`',
+        );
 };
 
 const examineQuarantine = (info: unknown): Finding => {
@@ -120,6 +122,9 @@ const examineAccess = async (client: Client, options: ClientOptions): Promise<re
           ),
     );
   }
+  const figures = await client.getText('/metrics');
+  const untaken = figures.ok ? /^countersign_alerts_undelivered (\d+)$/m.exec(figures.value)?.[1] : undefined;
+  if (untaken !== undefined && untaken !== '0') findings.push(alertsFinding(Number(untaken)));
   const roster = await client.get('/v1/roster');
   findings.push(
     roster.ok

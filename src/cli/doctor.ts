@@ -24,15 +24,17 @@ const doctor = async (options: DoctorOptions): Promise<void> => {
   if (dir === undefined && server === undefined)
     usage('nothing says what to look at', 'give --dir DIR for a data folder, --server URL for a server, or both');
   const findings: Finding[] = [];
-  if (dir !== undefined) findings.push(...(await (await import('./doctor-folder.ts')).examineFolder(dir, mark)));
+  if (dir !== undefined)
+    findings.push(...(await (await import('./doctor-folder.ts')).examineFolder(dir, mark, server === undefined)));
   if (server !== undefined)
     findings.push(...(await (await import('./doctor-server.ts')).examineServer(server, options)));
   const bad = findings.filter(({ state }) => state === 'fail').length;
   const doubts = findings.filter(({ state }) => state === 'warn').length;
-  if (json) printJson({ healthy: bad === 0, findings });
+  if (json) printJson({ healthy: bad === 0, whole: !findings.some(({ unseen }) => unseen === true), findings });
   else {
     for (const finding of findings) tell(finding);
-    say(bad === 0 ? `Nothing is broken; ${doubts} to look at.` : `${bad} broken, ${doubts} to look at.`);
+    const whole = findings.some(({ unseen }) => unseen === true) ? 'Nothing that was looked at' : 'Nothing';
+    say(bad === 0 ? `${whole} is broken; ${doubts} to look at.` : `${bad} broken, ${doubts} to look at.`);
   }
   if (bad > 0) process.exitCode = exitCodes.error;
 };
