@@ -3,6 +3,7 @@ import { notSent } from '../app/delivery.ts';
 import type { Quarantine } from '../app/quarantine.ts';
 import type { FoldedEntry } from '../kernel/decider.ts';
 import { instantFromMs } from '../kernel/instant.ts';
+import { isObject } from '../kernel/shape.ts';
 import { ok, type JsonObject, type JsonValue, type Result } from '../kernel/refusal.ts';
 import type { LedgerStore, ViewWrite } from '../ledger/store.ts';
 import type { Command } from '../lifecycle/command.ts';
@@ -41,6 +42,9 @@ export type NoticesOptions = {
 /** An alert that no channel has taken yet. */
 export type UndeliveredAlert = { readonly kind: NoticeKind; readonly request: string | null; readonly since: string };
 
+/** Who has been told of an emergency: how many channels have taken the alert, and how many there are now. */
+export type AlertStanding = { readonly taken: number; readonly channels: number };
+
 export type NoticeFigures = {
   readonly sent: number;
   /** Attempts that failed. */
@@ -52,6 +56,8 @@ export type NoticeFigures = {
 
 export type Notices = {
   readonly figures: () => NoticeFigures;
+  /** How the alert of this emergency stands. */
+  readonly alertOf: (request: string) => AlertStanding;
   /** Tells of a damaged ledger, by itself and without the ledger. */
   readonly quarantined: (quarantine: Quarantine) => void;
   /** Resolves when every entry that is committed now has been looked at; sending may still be under way. */
@@ -66,7 +72,9 @@ type Route = {
 type Entry = FoldedEntry<Command & JsonObject, LifecycleEvent & JsonObject>;
 
 const follower = 'notices';
-const undeliveredView = 'notices-undelivered';
+/** Rows of alerts that no channel has taken; `doctor` counts them in a folder whose server is stopped. */
+export const undeliveredView = 'notices-undelivered';
+const takenView = 'notices-taken';
 const viewOf = (channel: Channel): string => `notices-${channel.name}`;
 const stopGraceMs = 2000;
 
@@ -89,6 +97,8 @@ class NoticeOffice implements Notices {
   readonly #options: NoticesOptions;
   readonly #routes: readonly Route[];
   readonly #undelivered = new Map<string, UndeliveredAlert>();
+  /** Names of the channels that took the alert of an emergency, by its request. */
+  readonly #taken = new Map<string, ReadonlySet<string>>();
   #counts = { sent: 0, failed: 0, givenUp: 0 };
   #follower: { readonly caughtUp: () => Promise<void>; readonly stop: () => Promise<void> } | undefined;
 
@@ -104,13 +114,14 @@ class NoticeOffice implements Notices {
     const { sequencer, log } = this.#options;
     const damage = sequencer.quarantine();
     if (damage !== undefined) this.quarantined(damage);
-    if (this.#routes.length === 0) return;
     try {
-      await this.#restore();
+      for (const value of await this.#rowsOf(takenView)) this.#noteTaken(value);
+      if (this.#routes.length > 0) await this.#restore();
     } catch (error) {
       // What waited may be lost with the views; the follower still runs, and the ledger is not held up.
       log('warn', 'notices-unreadable', { why: textOf(error) });
     }
+    if (this.#routes.length === 0) return;
     this.#follower = await sequencer.follow(
       {
         name: follower,
@@ -129,6 +140,11 @@ class NoticeOffice implements Notices {
     ...this.#counts,
     waiting: this.#routes.reduce((sum, { lanes }) => sum + lanes.alert.size + lanes.notice.size, 0),
     undeliveredAlerts: this.#routes.length === 0 ? this.#untold() : [...this.#undelivered.values()],
+  });
+
+  readonly alertOf = (request: string): AlertStanding => ({
+    taken: this.#taken.get(request)?.size ?? 0,
+    channels: this.#routes.length,
   });
 
   readonly quarantined = ({ index, what }: Quarantine): void => {
@@ -248,6 +264,11 @@ class NoticeOffice implements Notices {
     const { notice } = parcel.what;
     const place = placeOf(notice);
     const rows: ViewWrite[] = [{ view: viewOf(channel), key: parcel.key, value: null }];
+    if (sent && notice.kind === 'emergency.invoked' && notice.request !== null) {
+      const value = { request: notice.request, channel: channel.name };
+      this.#noteTaken(value);
+      rows.push({ view: takenView, key: `${place}.${channel.name}`, value });
+    }
     if (sent && this.#undelivered.delete(place)) rows.push({ view: undeliveredView, key: place, value: null });
     // Nothing of a quarantine is in the store, which may be what is damaged.
     if (notice.kind === 'ledger.quarantined') return;
@@ -256,6 +277,13 @@ class NoticeOffice implements Notices {
     } catch (error) {
       this.#options.log('warn', 'notices-unwritable', { why: textOf(error) });
     }
+  }
+
+  #noteTaken(row: JsonValue): void {
+    if (!isObject(row)) return;
+    const { request, channel } = row;
+    if (typeof request === 'string' && typeof channel === 'string')
+      this.#taken.set(request, new Set([...(this.#taken.get(request) ?? []), channel]));
   }
 
   // Without any channel an emergency reaches nobody: it shows as long as it is open or its review is owed (SPEC M1).

@@ -273,6 +273,40 @@ test('an alert that no channel took shows until one does, over a restart and wit
   }
 });
 
+test('how an emergency was told is known by channel: none there, none that took it, and how many did, over restarts', async () => {
+  const heard = await receiver();
+  const dead = await receiver();
+  const office = new Office();
+  const both = { webhooks: [webhookTo(heard.url), webhookTo(dead.url)] };
+  try {
+    await office.start({});
+    const first = await office.ask({ emergency: true }, 'margaret');
+    assert.deepEqual(office.notices.alertOf(first), { taken: 0, channels: 0 });
+    await office.pause();
+    for (const one of [heard, dead]) one.answer = (response) => void response.writeHead(500).end();
+    await office.start(both);
+    await until(() => office.notices.figures().failed > 1);
+    assert.deepEqual(office.notices.alertOf(first), { taken: 0, channels: 2 });
+    heard.answer = (response) => void response.writeHead(204).end();
+    await until(() => office.notices.alertOf(first).taken === 1);
+    await office.pause();
+    await office.start(both);
+    assert.deepEqual(office.notices.alertOf(first), { taken: 1, channels: 2 });
+    dead.answer = (response) => void response.writeHead(204).end();
+    await until(() => office.notices.alertOf(first).taken === 2);
+    const ordinary = await office.ask();
+    await office.quiet();
+    assert.equal(office.notices.alertOf(ordinary).taken, 0);
+    await office.pause();
+    await office.start({});
+    assert.deepEqual(office.notices.alertOf(first), { taken: 2, channels: 0 }, 'who was told stays told');
+  } finally {
+    await office.close();
+    await heard.close();
+    await dead.close();
+  }
+});
+
 test('without any channel an emergency shows as told to nobody until its review is closed', async () => {
   const office = new Office();
   try {
