@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { BrokenInvariant } from '../kernel/refusal.ts';
 import { escapeAttribute, escapeHtml } from './page-escape.ts';
 
 /** Markup that was built by `html`; the only thing that goes into a page as it is. A class, so that JSON is never one. */
@@ -29,9 +30,15 @@ const inTag = (text: string): boolean => text.lastIndexOf('<') > text.lastIndexO
  * in as it is. Attribute values must stand in double quotes.
  */
 export const html = (parts: TemplateStringsArray, ...values: readonly Part[]): Html => {
-  let text = parts[0] ?? '';
-  for (const [at, value] of values.entries()) text += render(value, inTag(text)) + (parts[at + 1] ?? '');
+  let text = written(parts[0]);
+  for (const [at, value] of values.entries()) text += render(value, inTag(text)) + written(parts[at + 1]);
   return new Markup(text);
+};
+
+// A stray backslash, as in `\\u`, makes JavaScript leave the whole piece out; nothing of a page shall vanish so.
+const written = (part: string | undefined): string => {
+  if (part === undefined) throw new BrokenInvariant('a template of a page holds an escape that is none');
+  return part;
 };
 
 /** Text of an own stylesheet: it has no values in it and must not end its element. */

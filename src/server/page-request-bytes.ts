@@ -15,10 +15,11 @@ export const bytesSection = ({
 <pre class="bytes" tabindex="0" aria-labelledby="change-bytes">${view.change_text}</pre>
 ${
   !showsWhole(view.change_text) &&
-  html`<p>Framed <code>\u</code> escapes stand for characters that would not show; all else is as it is signed.</p>`
+  html`<p>Framed <code>\\u</code> escapes stand for characters that would not show; all else is as it is signed.</p>`
 }
 ${
   context.statement !== null &&
+  view.status === 'pending' &&
   html`<h3 id="vote-bytes">Your vote, if you approve</h3>
 <pre class="bytes" tabindex="0" aria-labelledby="vote-bytes">${context.statement.approve}</pre>`
 }</section>`;

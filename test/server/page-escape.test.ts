@@ -10,6 +10,7 @@ import {
   showsWhole,
   visibleText,
 } from '../../src/server/page-escape.ts';
+import { BrokenInvariant } from '../../src/kernel/refusal.ts';
 import { html } from '../../src/server/page-html.ts';
 
 test('a bidi override, an isolate, a zero-width space, a tag and a soft hyphen are seen (A35)', () => {
@@ -32,6 +33,11 @@ test('markup is text, and a typed escape does not look like a real one', () => {
   assert.equal(escapeHtml('\\u202e'), '\\u202e');
   assert.equal(escapeHtml('\u202e'), '<span class="escape">\\u202e</span>');
   assert.equal(escapeAttribute('"\u202e'), '&quot;\\u202e');
+});
+
+test('a template with a stray backslash is an error, and no piece of a page vanishes', () => {
+  assert.throws(() => html`<p>\u</p>`, BrokenInvariant);
+  assert.equal(html`<p>\\u</p>`.markup, '<p>\\u</p>');
 });
 
 test('look-alike letters can be told apart when spelt out', () => {
