@@ -244,7 +244,7 @@ test('lists go page by page, newest first, by status and action', async () => {
   const open = await running.get<RequestPage>('/v1/requests?state=open&action=deploy.production');
   assert.ok(open.body.items.some(({ request }) => request === asked[0]));
   const none = await running.get<RequestPage>('/v1/requests?action=launch.rocket');
-  assert.deepEqual(none.body, { items: [], next: null });
+  assert.deepEqual(none.body, { items: [], next: null, people: {} });
 });
 
 test('what did not change is not sent again', async () => {
