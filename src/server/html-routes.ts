@@ -4,9 +4,12 @@ import { canDecide } from '../approve/explain.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import { personBehind } from '../roster/roster.ts';
 import { cookieName } from './access.ts';
+import { tenant } from './ledger-folder.ts';
 import { contentSecurityPolicy, type PageContext } from './page-frame.ts';
 import { renderInbox } from './page-inbox.ts';
 import { renderProblemPage } from './page-problem.ts';
+import { readContent } from './page-request-content.ts';
+import type { CommandPlace } from './page-request-sign.ts';
 import { renderRequestPage } from './page-request.ts';
 import { pageAfterSignIn, renderSignIn } from './page-sign-in.ts';
 import { extraHeaders, problemOf, type Reply } from './reply.ts';
@@ -88,7 +91,8 @@ export const requestPage: Handler = async (context, call) => {
           approve: voteText(context, request, person, 'approve'),
           reject: voteText(context, request, person, 'reject'),
         };
-  const { requester } = request.change;
+  const { requester, content } = request.change;
+  const document = content === null ? undefined : await context.ledger.store.blob(tenant, content);
   const behind = requester.startsWith('machine:')
     ? (personBehind(context.sequencer.state().roster, requester) ?? null)
     : null;
@@ -98,12 +102,19 @@ export const requestPage: Handler = async (context, call) => {
       statement,
       namespace: voteNamespace,
       behind,
+      alert: context.alertOf(request.id),
+      content: readContent(content, document),
     }),
   );
 };
 
-export const signInPage: Handler = (_context, call) =>
-  page((nonce) => renderSignIn({ nonce, next: pageAfterSignIn(call.query['next']) }));
+const placeOf = (context: ServerContext): CommandPlace => {
+  const { ledger, trial } = identityOf(context.sequencer.state());
+  return { serverUrl: context.publicUrl(), pin: ledger, trial };
+};
+
+export const signInPage: Handler = (context, call) =>
+  page((nonce) => renderSignIn({ ...placeOf(context), nonce, next: pageAfterSignIn(call.query['next']) }));
 
 type Form = { readonly token?: string; readonly next?: string };
 
@@ -115,6 +126,7 @@ export const signIn: Handler = (context, call) => {
     return page(
       (nonce) =>
         renderSignIn({
+          ...placeOf(context),
           nonce,
           next: pageAfterSignIn(next),
           error: 'This token is not valid, or not any more. Make a new one and paste it whole.',

@@ -19,7 +19,7 @@ export const renderInbox = (page: RequestPage, context: InboxContext): string =>
   // Once a gate is met a vote can still reject, but nobody waits for it.
   const waits = (item: RequestSummary): boolean =>
     item.status === 'pending' && context.forViewer.includes(item.request);
-  const mine = page.items.filter(waits);
+  const mine = page.items.filter(waits).sort(byUrgency);
   const rest = page.items.filter((item) => !waits(item));
   const underWay = rest.filter((item) => open.includes(item.status));
   const over = rest.filter((item) => !open.includes(item.status));
@@ -33,6 +33,10 @@ ${over.length > 0 && group('over', 'Over', over, context, '')}
 ${page.next !== null && html`<p><a href="/?cursor=${encodeURIComponent(page.next)}">Older requests</a></p>`}`,
   );
 };
+
+// Emergencies first, then what has the least time left.
+const byUrgency = (a: RequestSummary, b: RequestSummary): number =>
+  Number(b.emergency) - Number(a.emergency) || (a.answer_by < b.answer_by ? -1 : Number(a.answer_by > b.answer_by));
 
 const group = (
   id: string,

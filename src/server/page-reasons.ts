@@ -87,6 +87,21 @@ export const gradeWords = {
   'target-verified': ['Target verified', 'The target itself checks the permit before it acts, from a pin of its own.'],
 } as const;
 
+/**
+ * What holds the gate of this action shut, in a word and a sentence. The rules themselves are changed by the ledger
+ * alone, whatever grade their policy names.
+ */
+export const gradeOf = ({
+  action,
+  enforced,
+}: {
+  readonly action: string;
+  readonly enforced: keyof typeof gradeWords;
+}): readonly [word: string, meaning: string] =>
+  action.startsWith('governance.')
+    ? ['Applied by the ledger', 'Applied by the ledger itself; nobody has another way in.']
+    : gradeWords[enforced];
+
 const levelWords: { readonly [level: string]: string } = {
   'own-key': 'a key of one’s own',
   present: 'a key that shows a touch and a check of the person',

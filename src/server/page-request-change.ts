@@ -7,6 +7,7 @@ import { html, type Html } from './page-html.ts';
 import { joined, personName, principalName, referenceName } from './page-names.ts';
 import { levelWord, outcomeWord, raisedWord } from './page-reasons.ts';
 import type { RequestScene } from './page-request.ts';
+import { contentBlock } from './page-request-content.ts';
 import { durationText } from './page-time.ts';
 
 const mostShown = 2000;
@@ -25,19 +26,23 @@ export const runSection = ({
 }: RequestScene): Html => html`<section aria-labelledby="run"><h2 id="run">What will happen</h2>
 <dl><dt>Action</dt><dd><code>${change.action}</code></dd>
 <dt>Target</dt><dd>${valueText(change.target)}</dd>
-${change.content !== null && html`<dt>Content</dt><dd><code>${change.content}</code></dd>`}
+${change.content !== null && html`<dt>Content digest</dt><dd><code>${change.content}</code></dd>`}
 <dt>Carried out by</dt><dd>${
   change.executor === null
     ? 'the ledger itself, after its approval'
     : html`${principalName(context.people, change.executor.principal)} with key <code>${change.executor.key}</code>`
 }</dd>
 ${change.audience !== null && html`<dt>Enforcement point</dt><dd><code>${change.audience}</code></dd>`}
-<dt>Use</dt><dd>once, within ${durationText(change.permit_valid_ms)} of the permit, ${change.consume === 'online' ? 'recorded in the ledger first' : 'recorded by the enforcement point and reported afterwards'}</dd>
+<dt>Use</dt><dd>${
+  change.executor === null
+    ? html`once, with <code>countersign activate</code> when the gate is met; it needs no permit`
+    : html`once, within ${durationText(change.permit_valid_ms)} of the permit, ${change.consume === 'online' ? 'recorded in the ledger first' : 'recorded by the enforcement point and reported afterwards'}`
+}</dd>
 <dt>State before</dt><dd>${change.from_state === null ? html`<span class="quiet">not recorded</span>` : valueText(change.from_state)}</dd>
 <dt>Had a hand in it</dt><dd>${joined(
   change.producers.map((person) => personName(context.people, person)),
   'and',
-)} <span class="quiet">— none of them may fill a seat</span></dd></dl></section>`;
+)} <span class="quiet">— none of them may fill a seat</span></dd></dl>${contentBlock(context.content)}</section>`;
 
 const voucher = ({ vouched, source, by }: FactRecord, { context }: RequestScene): Html => {
   if (vouched === 'attested' && by !== null) return html`signed by ${principalName(context.people, by)}`;

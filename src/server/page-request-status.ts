@@ -2,7 +2,7 @@
 import type { Explanation, RequestView } from '../contract/api.ts';
 import { html, type Html } from './page-html.ts';
 import { joined, personName, personNames, principalName, referenceName } from './page-names.ts';
-import { gradeWords, isSetback, levelWord, setbackReason, statusWord, viewerReason } from './page-reasons.ts';
+import { gradeOf, gradeWords, isSetback, levelWord, setbackReason, statusWord, viewerReason } from './page-reasons.ts';
 import type { RequestScene } from './page-request.ts';
 import { when } from './page-time.ts';
 
@@ -30,7 +30,7 @@ ${seatList(scene)}
 ${setAsideList(scene)}
 ${lockLine(scene)}
 ${viewerLine(scene)}
-${gradeLine(view)}</section>`;
+${gradeNote(view)}</section>`;
 };
 
 const outcomeLine = ({ view, context }: RequestScene): Html | false => {
@@ -47,13 +47,47 @@ const outcomeLine = ({ view, context }: RequestScene): Html | false => {
   return html`<p>Ended by ${/^(person|machine):/.test(by) ? principalName(context.people, by) : html`<code>${by}</code>`}.</p>`;
 };
 
-const seatList = ({ view, context }: RequestScene): Html => {
-  const seats = parts(parts(view.explanation, 'seats')[0], 'seat');
-  const open = view.status === 'pending' || view.status === 'met';
-  return html`<ul>${seats.map(({ values }) => {
+type Seat = {
+  readonly seat: string;
+  readonly group: string;
+  readonly filled: readonly string[];
+  readonly missing: number;
+  readonly could: readonly string[];
+};
+
+const seatsOf = (view: RequestView): readonly Seat[] =>
+  parts(parts(view.explanation, 'seats')[0], 'seat').map(({ values }) => {
     const filled = listOf(values['filled']).map((one) => textOf((one as { person?: unknown }).person));
-    const missing = Math.max(countOf(values['wanted']) - filled.length, 0);
-    const could = listOf(values['could_fill']).map(textOf);
+    return {
+      seat: textOf(values['seat']),
+      group: textOf(values['group']),
+      filled,
+      missing: Math.max(countOf(values['wanted']) - filled.length, 0),
+      could: listOf(values['could_fill']).map(textOf),
+    };
+  });
+
+const seatNames = (seats: readonly string[], last: string): Html =>
+  joined(
+    seats.map((seat) => html`<code>${seat}</code>`),
+    last,
+  );
+
+/** `1 of 2 seats filled, privacy still open`, for whoever finds that their own vote fills none. */
+const stillOpen = (view: RequestView): Html => {
+  const open = seatsOf(view).filter(({ missing }) => missing > 0);
+  return html`${view.seats_filled} of ${view.seats_wanted} seats ${view.seats_filled === 1 ? 'is' : 'are'} filled${
+    open.length > 0 &&
+    html`; ${seatNames(
+      open.map(({ seat }) => seat),
+      'and',
+    )} still open`
+  }`;
+};
+
+const seatList = ({ view, context }: RequestScene): Html => {
+  const open = isOpen(view);
+  return html`<ul>${seatsOf(view).map(({ seat, group, filled, missing, could }) => {
     const by =
       filled.length > 0 &&
       html`filled by ${joined(
@@ -62,11 +96,11 @@ const seatList = ({ view, context }: RequestScene): Html => {
       )}`;
     const wanted =
       missing > 0 &&
-      html`${missing} missing, of ${referenceName(context.people, textOf(values['group']))}${
+      html`${missing} missing, of ${referenceName(context.people, group)}${
         open &&
         html`. ${could.length === 0 ? html`<strong>Nobody can fill it now.</strong>` : html`Could be filled by ${personNames(context.people, could)}`}`
       }`;
-    return html`<li><strong>Seat <code>${textOf(values['seat'])}</code></strong>: ${by}${filled.length > 0 && missing > 0 && '; '}${wanted}</li>`;
+    return html`<li><strong>Seat <code>${seat}</code></strong>: ${by}${filled.length > 0 && missing > 0 && '; '}${wanted}</li>`;
   })}${parts(view.explanation, 'independent-surface').map(
     ({ values }) =>
       html`<li>Signed on an independent surface: ${countOf(values['have'])} of ${countOf(values['wanted'])} (<code>countersign approve</code>, or an origin that others operate)</li>`,
@@ -99,30 +133,56 @@ const lockLine = ({ view, change, context }: RequestScene): Html | false => {
     : html`<p>The time lock was over ${when(view.locked_until, context.now)}.</p>`;
 };
 
+const isOpen = ({ status }: RequestView): boolean => status === 'pending' || status === 'met';
+
 const viewerLine = ({ view, context }: RequestScene): Html => {
   if (context.viewer === null)
     return html`<p class="you"><a href="/sign-in">Sign in</a> to see what you may do here.</p>`;
   const machine = context.viewer.startsWith('machine:');
-  const open = view.status === 'pending' || view.status === 'met';
   const can = machine
     ? { may: false, why: 'viewer-is-machine', seats: [] }
-    : open
+    : isOpen(view)
       ? view.can_decide
       : { may: false, why: `request-${view.status}`, seats: [] };
   if (can === null) return html``;
   const { text, rule } = viewerReason(can.why);
-  const seats =
-    can.may &&
-    html` You could fill ${joined(
-      can.seats.map((seat) => html`seat <code>${seat}</code>`),
-      'or',
-    )}.`;
-  return html`<p class="you"><strong>You ${text}</strong> <span class="quiet">(rule ${rule})</span>.${seats}${can.may && html` <a href="#sign">How to sign</a>`}</p>`;
+  const more = can.may ? seatsForViewer(view, can.seats) : fillsNone(view, context.viewer);
+  return html`<p class="you"><strong>You ${text}</strong> <span class="quiet">(rule ${rule})</span>.${more}${can.may && html` <a href="#sign">How to sign</a>`}</p>`;
 };
 
-const gradeLine = ({ enforced }: RequestView): Html => {
-  const [word, meaning] = gradeWords[enforced];
-  return html`<div class="note ${enforced === 'advisory' ? 'caution' : 'plain'}"><strong>${word}</strong><p>${meaning}</p></div>`;
+const seatsForViewer = (view: RequestView, mine: readonly string[]): Html => {
+  const open = seatsOf(view)
+    .filter(({ seat, missing }) => missing > 0 && mine.includes(seat))
+    .map(({ seat }) => seat);
+  if (open.length > 0) return html` You could fill seat ${seatNames(open, 'or')}.`;
+  return view.status === 'met'
+    ? html` Every seat is filled; you can still reject.`
+    : html` The seats you may fill are filled already: ${stillOpen(view)}.`;
+};
+
+// A vote can stand in the ledger and fill no seat, because others fill all that it could.
+const fillsNone = (view: RequestView, viewer: string): Html | false => {
+  const { vote, seat } = standingOf(view, viewer.replace(/^person:/, ''));
+  if (view.status !== 'pending' || vote?.decision !== 'approve' || seat !== undefined) return false;
+  return html` Your vote fills no seat now: ${stillOpen(view)}.`;
+};
+
+const standingOf = (view: RequestView, person: string) => ({
+  vote: view.votes.find((one) => one.person === person && one.revision === view.revision),
+  seat: seatsOf(view).find(({ filled }) => filled.includes(person))?.seat,
+});
+
+const gradeNote = (view: RequestView): Html => {
+  const [word, meaning] = gradeOf(view);
+  const weak = word === gradeWords.advisory[0];
+  return html`<div class="note ${weak ? 'caution' : 'plain'}"><strong>${word}</strong><p>${meaning}</p></div>`;
+};
+
+const decisionText = (view: RequestView, { person, decision, revision }: RequestView['votes'][number]): Html => {
+  if (decision === 'reject') return html`rejected`;
+  if (revision !== view.revision) return html`approved an earlier revision`;
+  const { seat } = standingOf(view, person);
+  return seat === undefined ? html`approved, fills no seat` : html`approved, fills <code>${seat}</code>`;
 };
 
 /** Every vote cast, with the ledger entry that holds it. */
@@ -132,11 +192,11 @@ export const votesSection = ({
 }: RequestScene): Html => html`<section aria-labelledby="votes"><h2 id="votes">Votes</h2>
 ${
   view.votes.length === 0
-    ? html`<p class="quiet">Nobody has voted yet.</p>`
+    ? html`<p class="quiet">${isOpen(view) ? 'Nobody has voted yet.' : 'Nobody has voted.'}</p>`
     : html`<table><thead><tr><th scope="col">Person</th><th scope="col">Decision</th><th scope="col">Signed with</th><th scope="col">Revision</th><th scope="col">Ledger entry</th></tr></thead>
 <tbody>${view.votes.map(
         (vote) => html`<tr><th scope="row">${personName(context.people, vote.person)}</th>
-<td data-label="Decision">${vote.decision === 'approve' ? 'approved' : 'rejected'}</td><td data-label="Signed with">${levelWord(vote.level)}</td>
+<td data-label="Decision">${decisionText(view, vote)}</td><td data-label="Signed with">${levelWord(vote.level)}</td>
 <td data-label="Revision">${vote.revision}</td><td data-label="Ledger entry">${vote.index}</td></tr>`,
       )}</tbody></table>`
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { barePage } from './page-frame.ts';
 import { html } from './page-html.ts';
+import { loginCommand, type CommandPlace } from './page-request-sign.ts';
 
-export type SignIn = {
+export type SignIn = CommandPlace & {
   readonly nonce: string;
   /** What was wrong with the last try, in a sentence. */
   readonly error?: string;
@@ -17,13 +18,14 @@ export const pageAfterSignIn = (next: string | undefined): string =>
   next !== undefined && ownPage.test(next) ? next : '/';
 
 /** Asks for a session token made by one's own key. It lets one read and nothing else. */
-export const renderSignIn = ({ nonce, error, next }: SignIn): string =>
+export const renderSignIn = ({ nonce, error, next, ...at }: SignIn): string =>
   barePage({
     title: 'Sign in',
     nonce,
     body: html`<h1>Sign in to read</h1>
 <p class="lead">Make a session with your own key, then paste its token here:</p>
-<pre class="command" tabindex="0"><code>countersign login --print-token</code></pre>
+<pre class="command" tabindex="0"><code>${loginCommand(at)}</code></pre>
+<p class="quiet small">Name your own key file, or <code>--key agent</code>. Compare the pin with the one you were given${at.trial && '; this is a trial ledger, which one person started alone'}.</p>
 ${error !== undefined && html`<div class="note danger" role="alert"><strong>Not signed in</strong><p>${error}</p></div>`}
 <form method="post" action="/sign-in" autocomplete="off">
 <input type="hidden" name="next" value="${pageAfterSignIn(next)}">

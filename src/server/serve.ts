@@ -134,7 +134,13 @@ const settle = (options: ServeOptions): Result<Settings> => {
   });
 };
 
-const contextFor = (settings: Settings, ledger: RunningLedger, url: () => string, stopping: () => boolean) => {
+const contextFor = (
+  settings: Settings,
+  ledger: RunningLedger,
+  url: () => string,
+  stopping: () => boolean,
+  alertOf: ServerContext['alertOf'],
+) => {
   const { options, publicUrl, tls, factSources } = settings;
   const { now = Date.now, dir } = options;
   const { sequencer } = ledger;
@@ -154,6 +160,7 @@ const contextFor = (settings: Settings, ledger: RunningLedger, url: () => string
     stopping,
     permitProofs: new Map(),
     papers: new Papers(ledger),
+    alertOf,
   } satisfies ServerContext;
 };
 
@@ -168,11 +175,13 @@ const serveLedger = async (
   const { sequencer } = ledger;
   let [url, stopping] = [settings.publicUrl ?? '', false];
   let hosts: ReadonlySet<string> = new Set();
+  let alertOf: ServerContext['alertOf'] = () => ({ taken: 0, channels: 0 });
   const context = contextFor(
     settings,
     ledger,
     () => url,
     () => stopping,
+    (request) => alertOf(request),
   );
   const frontier = {
     context,
@@ -196,6 +205,7 @@ const serveLedger = async (
   });
   if (!notices.ok) return notices;
   onTell(notices.value.quarantined);
+  alertOf = notices.value.alertOf;
   context.metrics.notices(notices.value.figures);
   const listening = await listen(server, host, port);
   if (!listening.ok) {

@@ -8,6 +8,7 @@ import type { Reader } from './access.ts';
 import type { DisplayNames } from './display-names.ts';
 import type { LedgerSequencer, RunningLedger } from './ledger-folder.ts';
 import type { Metrics } from './metrics.ts';
+import type { AlertStanding } from './notices.ts';
 import type { KeptProof, Papers } from './permit-papers.ts';
 import type { Reply } from './reply.ts';
 import type { RequestOrder } from './request-order.ts';
@@ -35,6 +36,8 @@ export type ServerContext = {
   /** Proof that a permit was first sent with, so that it is sent unchanged until it is used. */
   readonly permitProofs: Map<string, KeptProof>;
   readonly papers: Papers;
+  /** How the alert of an emergency stands. */
+  readonly alertOf: (request: string) => AlertStanding;
 };
 
 /** One request, read and checked as far as its route says. */

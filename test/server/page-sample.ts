@@ -7,7 +7,7 @@ import { fingerprintWords } from '../../src/crypto/words.ts';
 import { canDecide, explain } from '../../src/approve/explain.ts';
 import type { RequestView } from '../../src/contract/api.ts';
 import { lockEndsAt } from '../../src/timelock/time-lock.ts';
-import type { RequestPageContext } from '../../src/server/page-request.ts';
+import { renderRequestPage, type RequestPageContext } from '../../src/server/page-request.ts';
 import { deployAction, personOf, policyOf, type World } from '../support/world.ts';
 
 export const displayNames: { readonly [person: string]: string } = {
@@ -132,5 +132,37 @@ export const contextOf = (
   statement: null,
   namespace: namespaces['countersign.dev/vote/v0'],
   behind: null,
+  alert: { taken: 0, channels: 0 },
+  content: { kind: 'none' },
   ...over,
 });
+
+export const statementOf = (world: World, id: string, by: string) => ({
+  approve: voteText(world, id, by, 'approve'),
+  reject: voteText(world, id, by, 'reject'),
+});
+/** The page of a request as this person sees it. */
+export const pageFor = (
+  world: World,
+  id: string,
+  name: string,
+  over: Parameters<typeof viewOf>[3] = {},
+  around: Parameters<typeof contextOf>[2] = {},
+): string => {
+  const view = viewOf(world, id, personOf(name), over);
+  const statement = view.can_decide?.may === true ? statementOf(world, id, name) : null;
+  return renderRequestPage(view, contextOf(world, personOf(name), { statement, ...around }));
+};
+
+/** What somebody reads: without tags, entities read back. */
+export const textIn = (page: string): string =>
+  page
+    .replaceAll(/<style[\s\S]*?<\/style>/g, '')
+    .replaceAll(/<[^>]*>/g, '')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&#96;', '`')
+    .replaceAll('&amp;', '&')
+    .replaceAll(/\s+/g, ' ');

@@ -16,35 +16,13 @@ import { pageAfterSignIn, renderSignIn } from '../../src/server/page-sign-in.ts'
 import { colours } from '../../src/server/page-style.ts';
 import { durationText, relativeText } from '../../src/server/page-time.ts';
 import { keyOf, minute, personOf, World } from '../support/world.ts';
-import { contextOf, strictPolicy, viewOf, voteText } from './page-sample.ts';
+import { contextOf, pageFor, statementOf, strictPolicy, textIn, viewOf, voteText } from './page-sample.ts';
 
+const gate = { serverUrl: 'https://countersign.example', pin: `sha256:${'0'.repeat(64)}`, trial: true };
 const asked = (over = {}, by = 'ada') => {
   const world = new World(strictPolicy);
   return { world, id: world.ask({ facts: { service: 'shop', risk: 80 }, ...over }, { by }) };
 };
-const statementOf = (world: World, id: string, by: string) => ({
-  approve: voteText(world, id, by, 'approve'),
-  reject: voteText(world, id, by, 'reject'),
-});
-const pageFor = (world: World, id: string, name: string, over: Parameters<typeof viewOf>[3] = {}): string => {
-  const view = viewOf(world, id, personOf(name), over);
-  const statement = view.can_decide?.may === true ? statementOf(world, id, name) : null;
-  return renderRequestPage(view, contextOf(world, personOf(name), { statement }));
-};
-
-/** What somebody reads: without tags, entities read back. */
-const textIn = (page: string): string =>
-  page
-    .replaceAll(/<style[\s\S]*?<\/style>/g, '')
-    .replaceAll(/<[^>]*>/g, '')
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&quot;', '"')
-    .replaceAll('&#39;', "'")
-    .replaceAll('&#96;', '`')
-    .replaceAll('&amp;', '&')
-    .replaceAll(/\s+/g, ' ');
-
 const commandsIn = (page: string): readonly string[] =>
   [...page.matchAll(/<pre class="command"[^>]*><code>([\s\S]*?)<\/code>/g)].map((match) => textIn(match[1] ?? ''));
 
@@ -79,7 +57,7 @@ const allPages = (): readonly string[] => {
       { items: [viewOf(world, id, null)], next: 'abc', people: {} },
       { ...contextOf(world, personOf('radia')), forViewer: [id] },
     ),
-    renderSignIn({ nonce: 'bm9uY2Utb2YtdGhpcy1wYWdl', error: 'no' }),
+    renderSignIn({ ...gate, nonce: 'bm9uY2Utb2YtdGhpcy1wYWdl', error: 'no' }),
     renderProblemPage(problem, { nonce: 'bm9uY2Utb2YtdGhpcy1wYWdl' }),
   ];
 };
@@ -191,7 +169,9 @@ test('a running time lock, votes with their entries, and an advisory gate are sa
   assert.match(text, /Time lock running ?No permit before 23 Nov 2026, 12:17 UTC \(in 14 minutes\)/);
   assert.match(
     page,
-    new RegExp(`Grace Hopper[\\s\\S]*?approved<[\\s\\S]*?a key of one’s own<[\\s\\S]*?"Ledger entry">${first}<`),
+    new RegExp(
+      `Grace Hopper[\\s\\S]*?approved, fills <code>platform<[\\s\\S]*?a key of one’s own<[\\s\\S]*?"Ledger entry">${first}<`,
+    ),
   );
   assert.match(text, /someone could do this without us. It earns no credit/);
 });
@@ -208,7 +188,7 @@ test('a machine’s request names the person behind it; an emergency and its deb
   world.accept(world.vote(emergency, 'linus'));
   world.accept(world.permit(emergency));
   const text = textIn(pageFor(world, emergency, 'radia'));
-  assert.match(text, /Emergency ?This goes the emergency path.*Review owed ?Somebody of group:risk.*Where it stands/);
+  assert.match(text, /Emergency ?This went the emergency path.*Review owed ?Somebody of group risk.*Where it stands/);
 });
 
 test('attack C23: a view whose bytes do not give its digest is not shown at all', () => {
@@ -282,7 +262,7 @@ test('the ssh-keygen line of the page, run as it is in a shell, gives a vote tha
       commands.some(
         (command) =>
           command ===
-          `countersign vote-send ${id} --statement vote.json --signature vote.json.sig --server https://countersign.example --pin ${world.ledger}`,
+          `countersign vote-send ${id} --statement vote.json --signature vote.json.sig --server https://countersign.example --pin ${world.ledger} --allow-trial`,
       ),
     );
   } finally {
@@ -296,7 +276,7 @@ test('commands survive any shell word, and a statement that cannot be printed is
     assert.equal(execFileSync('sh', ['-c', `printf '%s' ${shellWord(word)}`], { encoding: 'utf8' }), word);
   assert.equal(shellWord('https://countersign.example:8443'), 'https://countersign.example:8443');
   assert.match(
-    approveCommand('approve', 'req_x', 'https://x.example/$(id)', 'sha256:0'),
+    approveCommand('approve', 'req_x', { ...gate, serverUrl: 'https://x.example/$(id)' }),
     / --server 'https:\/\/x\.example\/\$\(id\)' /,
   );
   assert.equal(opensshCommand('{"a":"\u202e"}', 'countersign-vote@v1'), null);
@@ -319,7 +299,7 @@ test('the list puts first what waits for the reader, and says seats and time in 
 });
 
 test('sign-in keeps the token out of the address and leads to pages of this server only', () => {
-  const page = renderSignIn({ nonce: 'abc', next: '//evil.example/', error: '<b>no</b>' });
+  const page = renderSignIn({ ...gate, nonce: 'abc', next: '//evil.example/', error: '<b>no</b>' });
   assert.match(page, /<form method="post" action="\/sign-in"/);
   assert.match(page, /<input type="hidden" name="next" value="\/">/);
   assert.match(page, /type="password"/);
