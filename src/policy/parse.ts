@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isMap, isScalar, parseAllDocuments, visit, type Document, type Node } from 'yaml';
 import { placeFinding, type Diagnostic, type Finding, type PolicyFile } from './diagnostic.ts';
+import { yamlProblems } from './parse-problem.ts';
 
 export type DocumentPath = readonly (string | number)[];
 
@@ -51,7 +52,8 @@ export const parsePolicyFile = (
     if (!Array.isArray(parsed)) return { documents: [], errors: [] };
     if (parsed.length > maxDocuments)
       return refused(0, malformed('policy-too-large', `the file has more than ${maxDocuments} documents`, 'split it'));
-    const errors = parsed.flatMap((document) => problemsIn(file, document));
+    const slips = yamlProblems(file, parsed);
+    const errors = slips.length > 0 ? slips : parsed.flatMap((document) => forbiddenIn(file, document));
     if (errors.length > 0) return { documents: [], errors };
     return {
       documents: parsed.filter((document) => !isEmpty(document)).map((document) => read(file, document)),
@@ -71,14 +73,8 @@ const malformed = (code: Finding['code'], message: string, help: string): Findin
   help,
 });
 
-const problemsIn = (file: PolicyFile, document: Document.Parsed): readonly Diagnostic[] => {
-  const found: Diagnostic[] = [...document.errors, ...document.warnings].map((problem) =>
-    placeFinding(
-      file,
-      problem.pos[0],
-      malformed('policy-yaml-malformed', lowerFirst(problem.message), 'write plain YAML 1.2; every key once'),
-    ),
-  );
+const forbiddenIn = (file: PolicyFile, document: Document.Parsed): readonly Diagnostic[] => {
+  const found: Diagnostic[] = [];
   const forbid = (node: Node, what: string): void => {
     found.push(
       placeFinding(
@@ -122,7 +118,6 @@ const offsetOfNode = (key: unknown): number => (isScalar(key) || isMap(key) ? (k
 // What `---` at the end of a file leaves behind.
 const isEmpty = ({ contents }: Document.Parsed): boolean =>
   contents === null || (isScalar(contents) && contents.value === null);
-const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 const read = (file: PolicyFile, document: Document.Parsed): SourceDocument => {
   const offsetOf = (path: DocumentPath): number => {

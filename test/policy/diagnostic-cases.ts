@@ -405,7 +405,14 @@ export const cases: readonly Case[] = [
   ],
   ['a merge key', 'people: {', 'people: {«<<: {a: 1}, ', 'policy-yaml-forbidden', /merge key/, /./],
   ['a tag', 'start: 0', 'start: !!str «0', 'policy-yaml-forbidden', /the tag `!!str`/, /./],
-  ['a key twice', 'start: 0\n', 'start: 0\n  «start: 1\n', 'policy-yaml-malformed', /unique/, /every key once/],
+  [
+    'a key twice',
+    'start: 0\n',
+    'start: 0\n  «start: 1\n',
+    'policy-yaml-malformed',
+    /`start` stands twice, first in line 13/,
+    /every key once/,
+  ],
   [
     'a kind that comes later',
     'kind: Action',
