@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { smtpSender } from '../adapters/smtp/smtp-sender.ts';
 import { readWebhookTarget } from '../adapters/webhook/webhook-address.ts';
 import { webhookSender } from '../adapters/webhook/webhook-sender.ts';
 import { parseWebhookSecrets } from '../adapters/webhook/webhook-signature.ts';
 import type { Delivery } from '../app/delivery.ts';
 import { sha256Hex } from '../crypto/digest.ts';
-import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { alertKinds, type NoticesConfig } from './notices-config.ts';
 import type { Notice } from './notices-plan.ts';
 import { mailText, noticeId, webhookPayload, type NoticeScene } from './notices-text.ts';
+import { shellWord } from './page-request-sign.ts';
+import { lineInConfig } from './server-config.ts';
 
 /** One way out. `name` is stable and tells no address, because it stands in logs and in the store. */
 export type Channel = {
@@ -24,8 +26,8 @@ export type Channel = {
 /** Opens what the configuration names. Files are relative to `dir`. `timeoutMs` is for one message. */
 export const openChannels = (config: NoticesConfig, dir: string, timeoutMs = 10_000): Result<readonly Channel[]> => {
   const channels: Channel[] = [];
-  for (const webhook of config.webhooks) {
-    const channel = webhookChannel(webhook, dir, timeoutMs);
+  for (const [at, webhook] of config.webhooks.entries()) {
+    const channel = webhookChannel(webhook, { dir, at }, timeoutMs);
     if (!channel.ok) return channel;
     channels.push(channel.value);
   }
@@ -37,20 +39,40 @@ export const openChannels = (config: NoticesConfig, dir: string, timeoutMs = 10_
   return ok(channels);
 };
 
-const readText = (file: string, dir: string, secret: boolean): Result<string> => {
-  const path = resolve(dir, file);
+/** A file that the configuration names: where it lies, and which field names it. */
+type NamedFile = { readonly dir: string; readonly file: string; readonly field: readonly string[] };
+
+// From where the server was started, so that it can be pasted; an absolute path stays as it is.
+const pathOf = ({ dir, file }: NamedFile): string => (isAbsolute(file) ? file : join(dir, file));
+
+const nameOf = (named: NamedFile): string => {
+  const line = lineInConfig(named.dir, named.field);
+  return `\`${pathOf(named)}\`${line === undefined ? '' : ` (countersign.yaml, line ${line})`}`;
+};
+
+const wrongFile = (named: NamedFile, why: string, help: string): Refused =>
+  refuse('config-malformed', 'H9', `${nameOf(named)} ${why}`, { file: pathOf(named) }, help);
+
+const readText = (named: NamedFile, secret: boolean): Result<string> => {
+  const path = pathOf(named);
   try {
     // A secret that others may read is none; a group may be what a secret is handed to a service by.
     if (secret && process.platform !== 'win32' && (statSync(path).mode & 0o007) !== 0)
-      return refuse('file-too-open', 'H8', `others may open \`${file}\``, { file }, `run \`chmod 600 ${file}\``);
+      return refuse(
+        'file-too-open',
+        'H8',
+        `others on this machine may open ${nameOf(named)}`,
+        { file: path },
+        `run \`chmod 600 ${shellWord(path)}\``,
+      );
     return ok(readFileSync(path, 'utf8'));
-  } catch {
-    return refuse(
-      'config-malformed',
-      'H9',
-      `the file \`${file}\` cannot be read`,
-      { file },
-      'look at the section `notices`',
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'is not there' : `cannot be read (${code ?? 'unreadable'})`;
+    return wrongFile(
+      named,
+      why,
+      'paths are taken from the data folder on; docs/operations.md, section Notices, tells what belongs in it',
     );
   }
 };
@@ -59,15 +81,16 @@ const everybody = 'all';
 
 const webhookChannel = (
   webhook: NoticesConfig['webhooks'][number],
-  dir: string,
+  { dir, at }: { readonly dir: string; readonly at: number },
   timeoutMs: number,
 ): Result<Channel> => {
   const target = readWebhookTarget(webhook.url, webhook['allow-networks']);
   if (!target.ok) return target;
-  const text = readText(webhook['secret-file'], dir, true);
+  const named = { dir, file: webhook['secret-file'], field: ['notices', 'webhooks', String(at), 'secret-file'] };
+  const text = readText(named, true);
   if (!text.ok) return text;
   const secrets = parseWebhookSecrets(text.value);
-  if (!secrets.ok) return secrets;
+  if (!secrets.ok) return wrongFile(named, `is wrong: ${secrets.refusal.message}`, secrets.refusal.help ?? '');
   const sender = webhookSender({ target: target.value, secrets: secrets.value, timeoutMs });
   const wanted = webhook.events;
   return ok({
@@ -90,9 +113,13 @@ const mailChannel = (
   dir: string,
   timeoutMs: number,
 ): Result<Channel> => {
-  const password = smtp['password-file'] === undefined ? ok(null) : readText(smtp['password-file'], dir, true);
+  const read = (field: 'password-file' | 'ca-file', secret: boolean): Result<string | null> => {
+    const file = smtp[field];
+    return file === undefined ? ok(null) : readText({ dir, file, field: ['notices', 'smtp', field] }, secret);
+  };
+  const password = read('password-file', true);
   if (!password.ok) return password;
-  const ca = smtp['ca-file'] === undefined ? ok(null) : readText(smtp['ca-file'], dir, false);
+  const ca = read('ca-file', false);
   if (!ca.ok) return ca;
   const sender = smtpSender({
     host: smtp.host,

@@ -95,6 +95,17 @@ export const parseServerConfig = (text: string, file = 'countersign.yaml'): Resu
   return malformed(file, lineOf(document, field, lines), field.join('.'), why);
 };
 
+/** Line of `DIR/countersign.yaml` that a field stands in, for errors that show up later; undefined without the file. */
+export const lineInConfig = (dir: string, field: readonly string[]): number | undefined => {
+  const lines = new LineCounter();
+  try {
+    const text = readFileSync(join(dir, 'countersign.yaml'), 'utf8');
+    return text.length > maxBytes ? undefined : lineOf(parseDocument(text, { lineCounter: lines }), field, lines);
+  } catch {
+    return undefined;
+  }
+};
+
 // Where an alias stands, if there is one: it could make a small file a large one.
 const aliasIn = (document: Document.Parsed): number | undefined => {
   let at: number | undefined;

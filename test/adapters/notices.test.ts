@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseJson } from '../../src/kernel/canonical-json.ts';
 import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { openChannels } from '../../src/server/notices-channels.ts';
 import { noticesConfig } from '../../src/server/notices-config.ts';
+import { readServerConfig } from '../../src/server/server-config.ts';
 import { day, hour, minute, personOf } from '../support/world.ts';
-import { mailServer, receiver, type Receiver } from './notices-receivers.ts';
+import { mailServer, receiver, secretText, type Receiver } from './notices-receivers.ts';
 import { mailTo, Office, until, webhookTo } from './notices-office.ts';
 
 type Payload = { readonly type: string; readonly timestamp: string; readonly data: JsonObject };
@@ -384,7 +386,7 @@ test('a mailbox that is unknown is given up at once and holds up nobody', async 
       post.mails.map(({ to }) => to),
       [['radia@example.org']],
     );
-    assert.equal(office.notices.figures().waiting, 1);
+    await until(() => office.notices.figures().waiting === 1);
     assert.doesNotMatch(JSON.stringify(office.logs), /example\.org|grace/);
   } finally {
     await office.close();
@@ -420,6 +422,50 @@ test('the configuration is read strictly, and secrets only from files that other
     assert.equal(codeOf(open('http://a.example/')), 'config-malformed');
     chmodSync(file, 0o644);
     assert.equal(codeOf(open()), 'file-too-open');
+  } finally {
+    await office.start({});
+    await office.close();
+  }
+});
+
+test('a secret file that is missing, open or wrong is named by its path and its line of the configuration', async () => {
+  const office = new Office();
+  try {
+    const { folder } = office;
+    const file = join(folder, 'hooks', 'one.secret');
+    const yaml = [
+      'notices:',
+      '  webhooks:',
+      '    - url: https://a.example/',
+      '      secret-file: webhook.secret',
+      '    - url: https://b.example/',
+      '      secret-file: hooks/one.secret',
+    ].join('\n');
+    writeFileSync(join(folder, 'countersign.yaml'), yaml, { mode: 0o600 });
+    writeFileSync(join(folder, 'webhook.secret'), `${secretText}\n`, { mode: 0o600 });
+    mkdirSync(join(folder, 'hooks'));
+    const config = readServerConfig(folder);
+    assert.ok(config.ok && config.value.notices);
+    const { notices } = config.value;
+    const refused = () => {
+      const opened = openChannels(notices, folder);
+      assert.ok(!opened.ok);
+      return [opened.refusal.message, opened.refusal.help ?? ''] as const;
+    };
+    assert.equal(refused()[0], `\`${file}\` (countersign.yaml, line 6) is not there`);
+    writeFileSync(file, 'hunter2\n', { mode: 0o600 });
+    const [message, help] = refused();
+    assert.match(message, /one\.secret` \(countersign\.yaml, line 6\) is wrong: a webhook secret does not begin with/);
+    assert.doesNotMatch(message, /hunter2/);
+    // The help makes one that works, in a shell, as it stands there.
+    const line = /`(printf .*)` makes one/.exec(help)?.[1] ?? '';
+    writeFileSync(file, execFileSync('sh', ['-c', line]), { mode: 0o600 });
+    assert.ok(openChannels(notices, folder).ok);
+    chmodSync(file, 0o644);
+    const [open, mend] = refused();
+    assert.match(open, /others on this machine may open .*one\.secret` \(countersign\.yaml, line 6\)/);
+    execFileSync('sh', ['-c', /run `(.*)`/.exec(mend)?.[1] ?? 'false']);
+    assert.ok(openChannels(notices, folder).ok);
   } finally {
     await office.start({});
     await office.close();

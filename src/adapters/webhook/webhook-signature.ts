@@ -12,7 +12,7 @@ const malformed = (why: string): Refused =>
     'H9',
     `a webhook secret ${why}`,
     {},
-    'write one secret a line, `whsec_` and the base64 of 24 to 64 random bytes, such as `openssl rand -base64 32` gives',
+    'write one secret a line; `printf \'whsec_%s\\n\' "$(openssl rand -base64 24)"` makes one',
   );
 
 /**
