@@ -17,6 +17,7 @@ import { manyOption, type Many } from './many-option.ts';
 import { openClient, openKey } from './open-client.ts';
 import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { exitCodes, fail, orFail, print, printJson, say, usage } from './output.ts';
+import { namedAll } from './named.ts';
 import { couldApprove, gradeLine, sentence, standing } from './request-words.ts';
 import { consumePermit, deniedBy, obtainPermit, reportResult, standingOf, type HeldPermit } from './use-permit.ts';
 import { toPaste } from './to-paste.ts';
@@ -119,11 +120,11 @@ const askOnce = async ({ client, by, nonce, options }: Gate, ask: Ask): Promise<
 };
 
 const tellPending = (client: Client, view: RequestView): void => {
-  say(sentence(view));
+  say(sentence(view, view.people));
   say(`${standing(view)}${view.locked_until === null ? '' : `; time lock until ${view.locked_until}`}`);
   const able = couldApprove(view);
   if (able.length > 0)
-    say(`Could approve: ${able.join(', ')}: ${toPaste(client, `countersign approve ${view.request}`)}`);
+    say(`Could approve: ${namedAll(able, view.people)}: ${toPaste(client, `countersign approve ${view.request}`)}`);
 };
 
 const waitOrLeave = async (

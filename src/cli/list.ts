@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { listRequests } from '../client/requests.ts';
 import { visibleText } from '../client/visible-text.ts';
+import type { RequestPage, RequestSummary } from '../contract/api.ts';
 import { examples } from './help.ts';
+import { named, type People } from './named.ts';
 import { openClient } from './open-client.ts';
 import { clientOptions, type ClientOptions } from './options.ts';
 import { orFail, print, printJson, say, usage } from './output.ts';
@@ -25,10 +27,8 @@ const list = async (options: ListOptions): Promise<void> => {
     if (options.state !== undefined) query['state'] = options.state;
     if (options.action !== undefined) query['action'] = options.action;
     if (cursor !== null) query['cursor'] = cursor;
-    const page: { readonly items: readonly Parameters<typeof show>[0][]; readonly next: string | null } = orFail(
-      await listRequests(client, query),
-    );
-    for (const item of page.items) show(item, options.json);
+    const page: RequestPage = orFail(await listRequests(client, query));
+    for (const item of page.items) show(item, page.people, options.json);
     shown += page.items.length;
     cursor = page.items.length === 0 ? null : page.next;
   } while (cursor !== null && shown < limit);
@@ -36,13 +36,11 @@ const list = async (options: ListOptions): Promise<void> => {
   if (cursor !== null && !options.json) say(`There are more; ask for them with --limit ${limit * 2}`);
 };
 
-type Summary = NonNullable<Extract<Awaited<ReturnType<typeof listRequests>>, { ok: true }>>['value']['items'][number];
-
-const show = (item: Summary, json: boolean): void => {
+const show = (item: RequestSummary, people: People, json: boolean): void => {
   if (json) return printJson(item);
   const flag = item.emergency ? ' EMERGENCY' : '';
   print(
-    `${item.request}  ${statusWord(item.status)}  ${item.seats_filled}/${item.seats_wanted}  ${visibleText(item.action)} → ${visibleText(item.target)}${flag}  by ${visibleText(item.requester)}  ${item.requested_at}`,
+    `${item.request}  ${statusWord(item.status)}  ${item.seats_filled}/${item.seats_wanted}  ${visibleText(item.action)} → ${visibleText(item.target)}${flag}  by ${named(item.requester, people)}  ${item.requested_at}`,
   );
 };
 

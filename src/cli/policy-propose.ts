@@ -10,6 +10,7 @@ import { effectiveDigest, parseCompiledPolicy, policyDigest } from '../policy/po
 import { policyFactsOf } from '../roster/policy-facts.ts';
 import { failWithDiagnostics, prettyDiagnostic } from './diagnostics.ts';
 import { gitCommitOf } from './git-commit-of.ts';
+import { policyDifference } from './governance-lines.ts';
 import { openClient } from './open-client.ts';
 import type { VerifyingOptions } from './options.ts';
 import { orFail, print, printJson, say, usage, warn } from './output.ts';
@@ -55,7 +56,7 @@ export const propose = async (paths: readonly string[], options: ProposeOptions)
   }
   if (commit === null)
     warn('the documents are not exactly as in a git commit, so the policy names none; commit them first if it should');
-  for (const line of changes) say(`  ${line}`);
+  for (const line of policyDifference(current.policy, loaded.policy)) say(`  ${line}`);
   const content = Buffer.from(
     canonicalize({
       type: 'countersign.dev/policy-change/v0',

@@ -11,18 +11,20 @@ import {
   statusWord,
 } from '../server/page-reasons.ts';
 import { spoken } from './duration.ts';
+import { named, namedAll, type People } from './named.ts';
 
 /** A request in words: made when shown, from codes and values. What is shown of others' text is escaped. */
 const text = (value: unknown): string => visibleText(typeof value === 'string' ? value : JSON.stringify(value));
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 const names = (value: unknown): string => list(value).map(text).join(', ');
+const persons = (value: unknown, people: People): string => namedAll(list(value).map(String), people);
 
 /** What is asked, in one sentence: the first thing anybody reads of a request. */
-export const sentence = (view: RequestSummary): string => {
+export const sentence = (view: RequestSummary, people: People): string => {
   const what =
     view.title === '' ? visibleText(view.action) : `${visibleText(view.title)} (${visibleText(view.action)})`;
   const how = view.emergency ? ', as an EMERGENCY,' : '';
-  return `${visibleText(view.requester)} asks${how} for: ${what} at ${visibleText(view.target)}.`;
+  return `${named(view.requester, people)} asks${how} for: ${what} at ${visibleText(view.target)}.`;
 };
 
 export const standing = (view: RequestSummary): string => {
@@ -34,11 +36,11 @@ export const gradeLine = (grade: RequestSummary['enforced']): string => `${grade
 
 const marks: Readonly<Record<string, string>> = { met: '[x]', pending: '[ ]', refused: '[!]', error: '[!]' };
 
-const seatLine = (values: Explanation['values']): string => {
-  const filled = list(values['filled']).map((one) => text((one as { person?: unknown } | null)?.person));
+const seatLine = (values: Explanation['values'], people: People): string => {
+  const filled = list(values['filled']).map((one) => String((one as { person?: unknown } | null)?.person));
   const open = Number(values['wanted']) - filled.length;
-  const by = filled.length === 0 ? '' : `, filled by ${filled.join(', ')}`;
-  const could = names(values['could_fill']);
+  const by = filled.length === 0 ? '' : `, filled by ${namedAll(filled, people)}`;
+  const could = persons(values['could_fill'], people);
   const still =
     open <= 0
       ? ''
@@ -63,32 +65,34 @@ const lockLine = ({ status, values }: Explanation): string => {
   return `time lock of ${wait}, ${until}; may be vetoed by ${names(values['veto'])}`;
 };
 
-const line = (node: Explanation): string => {
+const line = (node: Explanation, people: People): string => {
   const { code, values } = node;
-  if (code === 'seat') return seatLine(values);
+  if (code === 'seat') return seatLine(values, people);
   if (code === 'seats')
     return `${text(values['filled'])} of ${text(values['wanted'])} seats filled, each by another person`;
   if (code === 'risk') return riskLine(values);
   if (code === 'time-lock') return lockLine(node);
   if (code === 'independent-surface')
     return `${text(values['have'])} of ${text(values['wanted'])} votes signed on a surface that the operator does not serve`;
-  if (code === 'rejected') return `rejected by ${text(values['person'])} (entry ${text(values['index'])})`;
-  if (isSetback(code)) return `the vote of ${text(values['person'])} counts no more: ${setbackReason(code).text}`;
+  if (code === 'rejected')
+    return `rejected by ${named(String(values['person']), people)} (entry ${text(values['index'])})`;
+  if (isSetback(code))
+    return `the vote of ${named(String(values['person']), people)} counts no more: ${setbackReason(code).text}`;
   if (code.startsWith('request-')) return statusWord(code.slice('request-'.length));
   return `${text(code)} ${text(values)}`;
 };
 
 /** The explanation tree, one line each; codes this version does not know are shown as they are. */
-export const explanationLines = (node: Explanation, depth = 0): readonly string[] => [
-  `${'  '.repeat(depth)}${marks[node.status] ?? '[-]'} ${line(node)}`,
-  ...node.children.flatMap((child) => explanationLines(child, depth + 1)),
+export const explanationLines = (node: Explanation, people: People, depth = 0): readonly string[] => [
+  `${'  '.repeat(depth)}${marks[node.status] ?? '[-]'} ${line(node, people)}`,
+  ...node.children.flatMap((child) => explanationLines(child, people, depth + 1)),
 ];
 
 /** Who could still fill a seat, out of the explanation. */
 export const couldApprove = (view: RequestView): readonly string[] => {
   const found = new Set<string>();
   const visit = (node: Explanation): void => {
-    if (node.code === 'seat') for (const person of list(node.values['could_fill'])) found.add(text(person));
+    if (node.code === 'seat') for (const person of list(node.values['could_fill'])) found.add(String(person));
     for (const child of node.children) visit(child);
   };
   visit(view.explanation);

@@ -12,6 +12,7 @@ import { examples } from './help.ts';
 import { openClient } from './open-client.ts';
 import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { orFail, print, printJson, say, usage } from './output.ts';
+import { namedAll } from './named.ts';
 import { couldApprove, explanationLines, gradeLine, sentence } from './request-words.ts';
 import { rulesInForce } from './rules-in-force.ts';
 import { toPaste } from './to-paste.ts';
@@ -93,12 +94,14 @@ export const tellAsked = async (
     });
     return;
   }
-  say(sentence(view));
+  say(sentence(view, view.people));
   say(`Tier ${view.tier}. Enforced ${gradeLine(view.enforced)}`);
-  for (const line of explanationLines(view.explanation)) say(`  ${line}`);
+  for (const line of explanationLines(view.explanation, view.people)) say(`  ${line}`);
   const able = couldApprove(view);
   say(
-    able.length === 0 ? 'Nobody could approve it now.' : `Could approve: ${able.join(', ')}, until ${view.answer_by}.`,
+    able.length === 0
+      ? 'Nobody could approve it now.'
+      : `Could approve: ${namedAll(able, view.people)}, until ${view.answer_by}.`,
   );
   say(`They run: ${toPaste(client, `countersign approve ${view.request}`)}`);
   say(`Follow it: ${toPaste(client, `countersign watch ${view.request}`, 'talks')}`);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFileSync } from 'node:fs';
+import { rosterDifference } from '../client/difference-lines.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { canonicalize, parseCanonical, parseJson } from '../kernel/canonical-json.ts';
 import { ok, refuse, type JsonObject } from '../kernel/refusal.ts';
@@ -141,9 +142,7 @@ export const propose = async (options: RosterProposeOptions): Promise<void> => {
   };
   orFail(applyRosterChange(roster, change, { ledger: client.anchor.pin, tenant: client.anchor.tenant }));
   const content = Buffer.from(canonicalize(change));
-  for (const [key, record] of Object.entries(set))
-    say(`  ${roster.records.has(key) ? 'change' : 'add'} ${key} ${canonicalize(record)}`);
-  for (const key of options.remove) say(`  remove ${key}`);
+  for (const line of rosterDifference(roster.records, change)) say(`  ${line}`);
   if (options.out !== undefined) {
     writeFileSync(options.out, content);
     if (options.json) printJson({ file: options.out, content: digestOf(content) });

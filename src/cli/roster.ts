@@ -13,12 +13,16 @@ const show = async (options: ClientOptions): Promise<void> => {
     import('./rules-in-force.ts'),
     import('./genesis-summary.ts'),
   ]);
-  const { roster } = orFail(await rulesInForce(await openClient(options)));
+  const { roster, people } = orFail(await rulesInForce(await openClient(options)));
   const { version, root, records } = roster;
-  if (options.json) return printJson({ version, root, records: Object.fromEntries(records) });
+  if (options.json) return printJson({ version, root, records: Object.fromEntries(records), people });
   print(`Roster version ${version}, root ${root}`);
-  for (const line of rosterLines(records, {})) print(line);
+  for (const line of rosterLines(records, wordOfServer(people))) print(line);
 };
+
+// An id comes first and counts; a name is what the server says of it.
+const wordOfServer = (people: { readonly [person: string]: string }): { readonly [person: string]: string } =>
+  Object.fromEntries(Object.entries(people).map(([id, name]) => [id, `the server calls them ${name}`]));
 
 const many = (flags: string, description: string): Option =>
   new Option(flags, `${description}; repeat`)

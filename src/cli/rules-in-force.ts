@@ -16,6 +16,8 @@ export type RulesInForce = {
   readonly roster: Roster;
   readonly action: (name: string) => Result<CompiledAction>;
   readonly titles: { readonly [action: string]: string };
+  /** What the server calls people; its word alone. */
+  readonly people: { readonly [person: string]: string };
 };
 
 export const rulesInForce = async (client: Client): Promise<Result<RulesInForce>> => {
@@ -36,6 +38,7 @@ export const rulesInForce = async (client: Client): Promise<Result<RulesInForce>
   return ok({
     roster: sealed.value,
     titles: titlesOf(policy.value.prose),
+    people: roster.value.people,
     action: (name) => {
       const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
       return action === undefined

@@ -9,6 +9,7 @@ import { fingerprintWords } from '../crypto/words.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import { isObject } from '../kernel/shape.ts';
 import { examples } from './help.ts';
+import { named, type People } from './named.ts';
 import { openClient } from './open-client.ts';
 import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { orFail, print, printJson, say, styledOut, usage, warn } from './output.ts';
@@ -53,7 +54,7 @@ const verifiedCase = async (client: Awaited<ReturnType<typeof openClient>>, id: 
   return opened;
 };
 
-const factLines = (changeText: string): readonly string[] => {
+const factLines = (changeText: string, people: People): readonly string[] => {
   const parsed = parseCanonical(changeText);
   const facts = parsed.ok && isObject(parsed.value) ? parsed.value['facts'] : undefined;
   if (!isObject(facts)) return ['  (the change document cannot be read)'];
@@ -63,7 +64,7 @@ const factLines = (changeText: string): readonly string[] => {
       vouched === 'requester'
         ? 'the requester says so; it can lower nothing'
         : vouched === 'attested'
-          ? `attested by ${visibleText(String(by))}`
+          ? `attested by ${named(String(by), people)}`
           : `as the server's adapter ${visibleText(String(source))} says`;
     return `  ${visibleText(name)} = ${visibleText(JSON.stringify(value))}   (${who})`;
   });
@@ -73,7 +74,7 @@ const describe = (view: RequestView, client: Client): readonly string[] => {
   if (digestOf(view.change_text) !== view.change)
     warn('the change document that the server shows does not have the digest it names; sign nothing of it');
   const lines = [
-    styledOut('bold', sentence(view)),
+    styledOut('bold', sentence(view, view.people)),
     `${standing(view)}.`,
     '',
     `request   ${view.request}`,
@@ -85,16 +86,16 @@ const describe = (view: RequestView, client: Client): readonly string[] => {
     `enforced  ${gradeLine(view.enforced)}`,
     '',
     'Facts:',
-    ...factLines(view.change_text),
+    ...factLines(view.change_text, view.people),
     '',
     'Gate:',
-    ...explanationLines(view.explanation).map((line) => `  ${line}`),
+    ...explanationLines(view.explanation, view.people).map((line) => `  ${line}`),
     ...raisedLines(view.change_text),
   ];
   if (view.votes.length > 0) lines.push('', 'Votes:');
   for (const vote of view.votes)
     lines.push(
-      `  ${vote.decision} by ${visibleText(vote.person)}, revision ${vote.revision}, with ${levelWord(vote.level)} (entry ${vote.index})`,
+      `  ${vote.decision} by ${named(vote.person, view.people)}, revision ${vote.revision}, with ${levelWord(vote.level)} (entry ${vote.index})`,
     );
   if (view.locked_until !== null) lines.push('', `Time lock until ${view.locked_until}.`);
   if (view.permit !== null)

@@ -15,7 +15,9 @@ import type { RefusalCode } from '../kernel/refusal-codes.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import type { OpenedCase } from '../verify/open-case.ts';
 import { askPerson } from './ask-person.ts';
+import { governanceChange } from './governance-lines.ts';
 import { manyOption, type Many } from './many-option.ts';
+import { named } from './named.ts';
 import { openClient } from './open-client.ts';
 import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { fail, orFail, print, printJson, say, styled, usage, warn } from './output.ts';
@@ -144,19 +146,39 @@ const tell = (lines: readonly DocumentLine[]): number => {
   return lines.filter((line) => line.strange).length;
 };
 
+// Ids are what is signed; what the server calls them may help to know whom to ask.
+const tellNames = ({ people }: RequestView): void => {
+  const names = Object.entries(people);
+  if (names.length > 0) say("Who is who, by the server's word alone; the bytes below hold the ids:");
+  for (const [id, name] of names) say(`  ${id}  ${visibleText(name.slice(0, 80))}`);
+};
+
+// A whole roster or policy is long: what of it is new comes first, worked out here and not by the server.
+const tellDifference = (opened: OpenedCase): void => {
+  const difference = governanceChange(opened);
+  if (difference === undefined) return;
+  const { lines, hindrance } = difference;
+  say('What changes, against what is in force by your own pin:');
+  for (const line of lines.length === 0 ? ['nothing'] : lines) say(`  ${line}`);
+  if (hindrance !== undefined) warn(`it cannot be applied as things stand: ${visibleText(hindrance)}`);
+  say('');
+};
+
 const showAll = (opened: OpenedCase, view: RequestView, options: VoteOptions, decision: Decision): Shown => {
   const { change, changeText, digest } = opened;
   const lines = orFail(documentLines(changeText));
   say(
     styled(
       'bold',
-      `${visibleText(change.requester)} asks for ${visibleText(change.action)} at ${visibleText(change.target)}.`,
+      `${named(change.requester, view.people)} asks for ${visibleText(change.action)} at ${visibleText(change.target)}.`,
     ),
   );
+  tellNames(view);
   if (view.title !== '') say(`The server calls it: ${visibleText(view.title)}`);
   if (change.emergency) warn('this is the EMERGENCY path: no wait, and a review afterwards');
   say(`Enforced ${gradeLine(change.enforced)}`);
   say('');
+  tellDifference(opened);
   say(
     `Every value of the ${Buffer.byteLength(changeText)} bytes that you would sign, derived on this machine from your own pin:`,
   );

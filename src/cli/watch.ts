@@ -65,7 +65,7 @@ const watch = async (id: string, options: WatchOptions): Promise<void> => {
     limit,
     (one) => {
       if (options.json) return printJson(one);
-      if (!told) say(sentence(one));
+      if (!told) say(sentence(one, one.people));
       told = true;
       const lock = one.status === 'met' && one.locked_until !== null ? `; time lock until ${one.locked_until}` : '';
       print(`${new Date().toISOString()}  ${standing(one)}${lock}`);

@@ -25,11 +25,11 @@ const possession = async (name: string, ...more: readonly string[]) => {
   assert.equal(proved.code, 0, proved.stderr);
   const { holder, words } = JSON.parse(proved.stdout) as { readonly holder: string; readonly words: readonly string[] };
   assert.equal(words.length, 6);
-  return { key, out, holder };
+  return { key, out, holder, words: words.join(' ') };
 };
 
 test('O8, INV8: a new person proves their key, two founders approve, and only then they are there', async () => {
-  const { out, holder } = await possession('lin');
+  const { out, holder, words } = await possession('lin');
   const id = holder.replace('person:', '');
   const asked = await trial.as('ada', [
     'roster',
@@ -45,7 +45,8 @@ test('O8, INV8: a new person proves their key, two founders approve, and only th
     '--json',
   ]);
   assert.equal(asked.code, 0, asked.stderr);
-  assert.match(asked.stderr, new RegExp(`add person/${id}`));
+  assert.match(asked.stderr, new RegExp(`person/${id} added: `));
+  assert.ok(asked.stderr.includes(`enrolled for ${holder} (six words: ${words})`), asked.stderr);
   const { request } = JSON.parse(asked.stdout) as { readonly request: string };
   const early = await trial.as('ada', ['activate', request]);
   assert.equal(early.code, 8, 'nobody has approved it yet');
@@ -60,7 +61,12 @@ test('O8, INV8: a new person proves their key, two founders approve, and only th
   ]);
   watching.kill('SIGINT');
   assert.equal(await ended, 130, 'Ctrl-C ends a verb that waits');
-  await trial.approve('grace', request);
+  const approved = await trial.approve('grace', request);
+  const [first = '', whole = ''] = approved.stderr.split('Every value of');
+  assert.ok(first.includes(`key/`) && first.includes(`enrolled for ${holder} (six words: ${words})`), first);
+  assert.match(first, new RegExp(`group/developers \\+ "${id}"`), 'what changes comes first');
+  assert.match(whole, new RegExp(`Content [^]*person/${id}`), 'and all of it as before');
+  assert.match(first, /person:p_\w+ \(the server calls them Ada Lovelace\) asks for governance\.roster/);
   await trial.approve('radia', request);
   const before = JSON.parse((await trial.as('ada', ['roster', 'show', '--json'])).stdout) as { version: number };
   const activated = await trial.as('ada', ['activate', request]);
@@ -113,7 +119,7 @@ test('G34, INV8: policy is proposed from a clean commit, approved by two, and in
   const dirty = await trial.as('ada', ['policy', 'propose', folder, '--out', out]);
   assert.equal(dirty.code, 0, dirty.stderr);
   assert.match(dirty.stderr, /warning: the documents are not exactly as in a git commit/);
-  assert.match(dirty.stderr, /release\.notes: changed/);
+  assert.match(dirty.stderr, /release\.notes\.tiers\.standard\.seats\.platform\.count 1 → 2/);
   assert.ok(readFileSync(out, 'utf8').includes('"commit":null'));
 
   git(folder, 'commit', '-qam', 'two people for notes');
@@ -121,7 +127,12 @@ test('G34, INV8: policy is proposed from a clean commit, approved by two, and in
   const asked = await trial.as('ada', ['policy', 'propose', folder, '--reason', 'Two people', '--json']);
   assert.equal(asked.code, 0, asked.stderr);
   const { request } = JSON.parse(asked.stdout) as { readonly request: string };
-  await trial.approve('grace', request);
+  assert.match(asked.stderr, /Asked: req_/);
+  const approved = await trial.approve('grace', request);
+  assert.match(
+    approved.stderr,
+    /What changes, [^\n]*\n {2}commit null → "git:\w+"\n {2}release\.notes\.tiers\.standard\.seats\.platform\.count 1 → 2\n/,
+  );
   await trial.approve('radia', request);
   const human = await trial.as('ada', ['policy', 'show']);
   assert.match(human.stdout, /Policy version 1/);
@@ -194,4 +205,16 @@ test('doctor: what a client meets, in plain words', async () => {
   });
   assert.equal(away.code, 1);
   assert.match(away.stdout, /BAD +server +server `http:\/\/127\.0\.0\.1:9` cannot be reached/);
+});
+
+test('names stand beside ids, always as the word of the server; ids come first', async () => {
+  const ask = ['request', 'release.notes', '--fact', 'version=v9', '--reason', 'r'];
+  const asked = await trial.as('ada', [...ask, '--executor', `${trial.org.key('ada')}.pub`]);
+  assert.equal(asked.code, 0, asked.stderr);
+  const id = asked.stdout.trim();
+  const word = (name: string) => new RegExp(`p_\\w+ \\(the server calls them ${name}\\)`);
+  assert.match(asked.stderr, word('Ada Lovelace'));
+  assert.match(/Could approve: .*/.exec(asked.stderr)?.[0] ?? '', word('Grace Hopper'));
+  for (const args of [['list'], ['show', id], ['roster', 'show']])
+    assert.match((await trial.as('grace', args)).stdout, word('Ada Lovelace'), args.join(' '));
 });

@@ -13,7 +13,7 @@ export type ServedTrial = {
   /** Runs a client verb as one of the people, each with a home of their own. */
   readonly as: (handle: string, args: readonly string[], cwd?: string) => Promise<Ran>;
   /** Approves with the digest that the server shows: tests of `approve` itself are elsewhere. */
-  readonly approve: (handle: string, request: string) => Promise<void>;
+  readonly approve: (handle: string, request: string) => Promise<Ran>;
   /** Stops the server and leaves its folder. */
   readonly halt: () => Promise<number | null>;
   readonly stop: () => Promise<number | null>;
@@ -95,6 +95,7 @@ const serve = async (found: typeof foundSample, flags: readonly string[]): Promi
       const { change } = JSON.parse(shown.stdout) as { readonly change: string };
       const approved = await as(handle, ['approve', request, '--yes', '--digest', change]);
       assert.equal(approved.code, 0, approved.stderr);
+      return approved;
     },
     halt: server.stop,
     stop: async () => {
