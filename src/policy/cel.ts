@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parse } from '@bufbuild/cel';
 import type { RefusalCode } from '../kernel/refusal-codes.ts';
+import { slipIn, type ConditionProblem } from './cel-problem.ts';
 import type { Expression } from './compiled.ts';
 import { didYouMean } from './diagnostic.ts';
 import { maxDepth, maxNodes, maxText } from './expression-shape.ts';
@@ -11,12 +12,6 @@ type Parsed = ReturnType<typeof parse>['expr'];
 type Comprehension = Extract<Parsed['exprKind'], { case: 'comprehensionExpr' }>['value'];
 type Call = Extract<Parsed['exprKind'], { case: 'callExpr' }>['value'];
 
-export type ConditionProblem = {
-  readonly code: RefusalCode;
-  readonly message: string;
-  readonly help: string;
-  readonly at: number;
-};
 export type ParsedCondition =
   | { readonly ok: true; readonly expression: Expression }
   | { readonly ok: false; readonly problem: ConditionProblem };
@@ -56,27 +51,12 @@ export const parseCondition = (text: string, facts: readonly string[]): ParsedCo
       const { code, message, help, at } = error;
       return { ok: false, problem: { code, message, help, at } };
     }
-    const at = offsetOf(error);
-    const why =
-      error instanceof Error && !(error instanceof RangeError) ? firstLine(error.message) : 'it is nested too deeply';
     return {
       ok: false,
-      problem: {
-        code: 'policy-condition-malformed',
-        message: `the condition cannot be read: ${why}`,
-        help: 'write a CEL expression such as `facts.migrations > 0 && size(facts.authors) > 5`',
-        at,
-      },
+      problem: { code: 'policy-condition-malformed', ...slipIn(text, error) },
     };
   }
 };
-
-const offsetOf = (error: unknown): number => {
-  const location = (error as { readonly location?: { readonly start?: { readonly offset?: unknown } } } | null)
-    ?.location;
-  return typeof location?.start?.offset === 'number' ? location.start.offset : 0;
-};
-const firstLine = (text: string): string => (text.split('\n')[0] ?? '').replace(/<input>:\d+:\d+: /, '').slice(0, 120);
 
 const extentOf = (expression: Expression): { readonly nodes: number; readonly depth: number } => {
   const parts = partsOf(expression).map(extentOf);

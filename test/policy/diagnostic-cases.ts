@@ -344,8 +344,8 @@ export const cases: readonly Case[] = [
     'when: size(facts.authors) > 5',
     'when: size(facts.authors) «>',
     'policy-condition-malformed',
-    /cannot be read/,
-    /CEL/,
+    /^the condition ends too early/,
+    /something has to follow/,
   ],
   [
     'during',
