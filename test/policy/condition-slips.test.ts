@@ -7,13 +7,13 @@ import { parseCondition } from '../../src/policy/cel.ts';
 /** `«` stands before the place that the problem has to be at. */
 const slips: readonly (readonly [text: string, message: string, help: RegExp])[] = [
   ['facts.rows «>', 'the condition ends too early', /something has to follow/],
-  ['facts.rows > 5 &«& ', 'the condition ends too early', /something has to follow/],
+  ['facts.rows > 5 «&& ', 'the condition ends too early', /something has to follow/],
   ['facts.rows «in', 'the condition ends too early', /something has to follow/],
   ['facts«.', 'the condition ends too early', /something has to follow/],
   ['«  ', 'the condition is empty', /facts\.migrations > 0/],
   ['size«(facts.rows', '`(` is not closed', /facts\.migrations > 0/],
   ["facts.rows > size(«'a)", 'a text is not closed', /the quote it begins with/],
-  ["facts.rows > size(')') + size(facts.rows«)) ", 'the condition cannot be read from `)` on', /facts\.migrations > 0/],
+  ["facts.rows > size(')') + size(facts.rows)«) ", 'the condition cannot be read from `)` on', /facts\.migrations > 0/],
   ['facts.rows «= 5', 'the condition cannot be read from `=` on', /^write `==`$/],
   ['facts.rows «<> 5', 'the condition cannot be read from `<>` on', /^write `!=`$/],
   ['facts.rows > 5 «and facts.rows < 9', 'the condition cannot be read from `and` on', /^write `&&`$/],
