@@ -6,13 +6,13 @@ import { isGovernance } from '../assess/build-change.ts';
 import { checkExecution } from '../assess/execution.ts';
 import { checkConsumption, makePermit } from '../execute/permit.ts';
 import type { RequestState } from '../request/request-state.ts';
-import { openDebt, reviewOwed } from '../review/debt.ts';
+import { openDebt } from '../review/debt.ts';
 import { authenticate } from '../roster/authenticate.ts';
 import { lockEndsAt } from '../timelock/time-lock.ts';
 import type { CommandOf } from './command.ts';
 import type { LifecycleEvent } from './event.ts';
 import { accepted, refused, requestUnknown, type Outcome, type Setting } from './outcome.ts';
-import { actionOf, due, refuseOver, touch } from './settle.ts';
+import { actionOf, due, refuseOver, reviewAfter, touch } from './settle.ts';
 import type { State } from './state.ts';
 
 /** Whether the gate that was met is still met, and its lock has run out; else why not. */
@@ -209,11 +209,5 @@ export const decideResult = (setting: Setting, command: CommandOf<'RecordResult'
     { type: 'ResultRecorded', request: request.id, permit: request.permit.permit, outcome },
   ];
   if (outcome === 'unknown') events.push({ type: 'FindingRaised', code: 'outcome-unknown', request: request.id });
-  const action = actionOf(state, request.change.action);
-  const debt =
-    action !== undefined && reviewOwed(request) && !state.debts.has(request.id)
-      ? openDebt(request, action, moment.time)
-      : undefined;
-  if (debt !== undefined && !request.change.emergency) events.push({ type: 'ReviewOpened', debt });
-  return accepted(...events);
+  return accepted(...events, ...reviewAfter(state, request, moment.time));
 };

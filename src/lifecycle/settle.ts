@@ -8,8 +8,10 @@ import type { CompiledAction } from '../policy/compiled.ts';
 import { effectiveDigest } from '../policy/policy-shape.ts';
 import type { ChangeDocument } from '../request/change-document.ts';
 import { isOver, type RequestState } from '../request/request-state.ts';
+import { openDebt, reviewOwed } from '../review/debt.ts';
 import type { LifecycleEvent } from './event.ts';
 import { refused, requestUnknown, type Outcome, type Setting } from './outcome.ts';
+import { signatureLost } from './request-signatures.ts';
 import { emergencyDebtOpen, type Identity, type State } from './state.ts';
 
 /** How long a consumed permit may go without a result before the result is written down as unknown. */
@@ -21,7 +23,7 @@ export const actionOf = (state: State, name: string): CompiledAction | undefined
   state.policy !== null && Object.hasOwn(state.policy.actions, name) ? state.policy.actions[name] : undefined;
 
 /**
- * What time and policy have made of a request since it was last touched (SPEC Q7, Q8). Every command that touches a
+ * What time, policy and roster have made of a request since it was last touched (SPEC Q7, Q8, V5). Every command that touches a
  * request comes through here first, so that nothing depends on a timer having run.
  */
 export const due = (
@@ -37,17 +39,31 @@ export const due = (
     return [
       { type: 'ResultRecorded', request: id, permit: permit.permit, outcome: 'unknown' },
       { type: 'FindingRaised', code: 'result-missing', request: id },
+      ...reviewAfter(state, request, time),
     ];
   }
   if (status === 'permitted' && permit !== null) {
     if (time >= permit.expires_at) return [{ type: 'PermitExpired', request: id, permit: permit.permit }, ...ended];
-    return policyMoved(state, change)
-      ? [{ type: 'PermitVoided', request: id, permit: permit.permit, code: 'policy-changed' }, ...ended]
-      : [];
+    const code = signatureLost(state.roster, request)?.code ?? (policyMoved(state, change) ? 'policy-changed' : null);
+    return code === null ? [] : [{ type: 'PermitVoided', request: id, permit: permit.permit, code }, ...ended];
   }
   if (time >= (status === 'pending' ? change.answer_by : change.not_after))
     return [{ type: 'RequestExpired', request: id }, ...ended];
+  const lost = signatureLost(state.roster, request);
+  if (lost !== undefined) return [{ type: 'RequestRefused', request: id, code: lost.code }, ...ended];
   return policyMoved(state, change) ? revise(state, identity, request, moment.time) : [];
+};
+
+/** The review that a use owes once it is over, whoever tells of its end (SPEC E2); an emergency's is open already. */
+export const reviewAfter = (
+  state: State,
+  request: RequestState,
+  time: RequestState['change']['requested_at'],
+): readonly LifecycleEvent[] => {
+  const action = actionOf(state, request.change.action);
+  if (action === undefined || request.change.emergency || !reviewOwed(request)) return [];
+  const debt = openDebt(request, action, time);
+  return debt === undefined ? [] : [{ type: 'ReviewOpened', debt }];
 };
 
 const policyMoved = (state: State, change: ChangeDocument): boolean => {
@@ -134,7 +150,7 @@ const dueCodes = {
     'the policy changed so that this can no longer be asked as it was',
     'ask again under the new policy',
   ],
-  PermitVoided: ['permit-void', 'the permit is void', 'ask again under the new policy'],
+  PermitVoided: ['permit-void', 'the permit is void', 'ask again'],
   PermitExpired: ['permit-expired', 'the permit has expired', 'ask again; an expired permit is never renewed'],
   RequestExpired: ['request-expired', 'the request has expired', 'ask again'],
   ResultRecorded: ['request-over', 'its result is recorded already', 'look at the request with `countersign show`'],
@@ -151,7 +167,11 @@ export const touch = (
   const events = due(setting, request);
   const first = events[0];
   if (first === undefined) return { request };
-  const [code, why, help] = dueCodes[first.type as keyof typeof dueCodes];
+  const lost = first.type === 'RequestRefused' ? signatureLost(setting.state.roster, request) : undefined;
+  const [code, why, help] =
+    lost === undefined
+      ? dueCodes[first.type as keyof typeof dueCodes]
+      : ([lost.code, lost.message, lost.help] as const);
   return {
     outcome: refused(refuse(code, 'Q7', `request \`${id}\`: ${why}`, { request: id }, help), principal, events),
   };

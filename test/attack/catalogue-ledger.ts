@@ -66,6 +66,8 @@ export const ledgerAttacks: readonly AttackClass[] = [
     shownBy: [
       'T9: a key revoked or distrusted between vote and permit, or between permit and use, takes its vote along',
       'T9 V5: a distrusted key signs nothing any more: no vote, no fact, no use, no request, no login',
+      'T9 V5: who asks, or vouches, with a stolen key and votes with their own has nothing of it once that key counts no more',
+      'T9 V5: a key that is distrusted from a later entry on leaves what it asked for before as it is',
       'T9 A38: an executor who lost the key, the role or the machine, and an instance that was taken away, use no permit',
       'INV11 T9 A48: with database and log key in hand, nobody makes a permit that verifier or target takes',
     ],

@@ -134,7 +134,7 @@ test('T9 V5: a distrusted key signs nothing any more: no vote, no fact, no use, 
     const open = await server.ask();
     const distrusted = {};
     for (const name of ['ada', 'grace', 'deployer'])
-      Object.assign(distrusted, await recordOf(server, `key/${fingerprintOf(name)}`, { distrusted_from: 2 }));
+      Object.assign(distrusted, await recordOf(server, `key/${fingerprintOf(name)}`, { distrusted_from: 5 }));
     await changeRoster(server, distrusted, { by: 'vint' });
     refused(await server.vote(open.request, 'grace'), 'key-distrusted');
     refused(await server.post('/v1/requests', server.requestBody()), 'key-distrusted');
@@ -154,6 +154,47 @@ test('T9 V5: a distrusted key signs nothing any more: no vote, no fact, no use, 
     refused(await server.post('/v1/sessions', { envelope: sign(login, 'ada') }), 'key-distrusted');
     const second = await server.voteBody(open.request, 'grace', {}, 'grace-second');
     worked(await server.post(votes(open.request), second));
+  } finally {
+    await server.close();
+  }
+});
+
+test('T9 V5: who asks, or vouches, with a stolen key and votes with their own has nothing of it once that key counts no more', async () => {
+  const changes: readonly JsonObject[] = [{ status: 'revoked' }, { distrusted_from: 1 }];
+  for (const change of changes)
+    for (const [stolen, code] of [
+      ['ada', 'asked'],
+      ['radia', 'vouched'],
+    ] as const) {
+      const server = await startRunning({ policy: policyOf(oneSeatAction()) });
+      try {
+        const pending = await server.ask();
+        const met = await server.ask();
+        worked(await server.vote(met.request, 'linus'));
+        const { request, permit } = await server.permitted();
+        const record = await recordOf(server, `key/${fingerprintOf(stolen)}`, change);
+        await changeRoster(server, record, { voters: ['vint', 'margaret'] });
+        const lost = ['key-unknown', 'key-distrusted', 'request-refused'];
+        refused(await server.vote(pending.request, 'linus'), ...lost);
+        refused(await server.permit(met.request), ...lost);
+        const use = server.consumptionBody(permit.permit, request.change);
+        refused(await server.post(`/v1/permits/${permit.permit}/consume`, use), 'permit-void', 'request-refused');
+        for (const { request: id } of [pending, met, request])
+          assert.equal((await server.show(id)).status, 'refused', `${stolen} ${code}`);
+      } finally {
+        await server.close();
+      }
+    }
+});
+
+test('T9 V5: a key that is distrusted from a later entry on leaves what it asked for before as it is', async () => {
+  const server = await startRunning({ policy: policyOf(oneSeatAction()) });
+  try {
+    const { request } = await server.ask();
+    const { size } = await server.info();
+    await changeRoster(server, await recordOf(server, `key/${fingerprintOf('ada')}`, { distrusted_from: size }));
+    worked(await server.vote(request, 'linus'));
+    worked(await server.permit(request));
   } finally {
     await server.close();
   }

@@ -6,7 +6,16 @@ import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import { initialState } from '../../src/lifecycle/state.ts';
 import type { CompiledPolicy } from '../../src/policy/compiled.ts';
 import { policyDigest } from '../../src/policy/policy-shape.ts';
-import { deployAction, governanceAction, personOf, policyOf, rosterRecords, tier, World } from '../support/world.ts';
+import {
+  day,
+  deployAction,
+  governanceAction,
+  personOf,
+  policyOf,
+  rosterRecords,
+  tier,
+  World,
+} from '../support/world.ts';
 import { recovery } from '../verify/sealed-world.ts';
 
 const governedBy = (count: number): CompiledPolicy => {
@@ -52,6 +61,23 @@ test('E2: which uses get a review is drawn from the votes, so that whoever asks 
   const owed = uses.filter((use) => use.owed).length;
   assert.ok(owed > 10 && owed < 50, `${owed} of 60 at 50 %`);
   assert.ok(uses.some((use) => use.owed && !use.asked) && uses.some((use) => !use.owed && use.asked));
+});
+
+test('E2: whoever runs it and says nothing of the result does not get round the review', () => {
+  const world = new World(policyOf(deployAction({ tiers: [tier({ review_percent: 100 })] })));
+  const id = world.ask();
+  world.accept(world.vote(id, 'grace'));
+  world.accept(world.permit(id));
+  world.accept(world.consumption(id));
+  world.later(day);
+  const events = world.accept({ type: 'Tick', attachments: [] });
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['ResultRecorded', 'FindingRaised', 'ReviewOpened'],
+  );
+  assert.ok(world.state.debts.has(id));
+  world.refuse(world.result(id, 'succeeded'), 'result-not-expected');
+  assert.equal(world.state.debts.size, 1);
 });
 
 test('V3: whoever answers for the machine that runs a change fills no seat of it', () => {
