@@ -237,7 +237,8 @@ const checkOnline = (opened: OpenedPermit, use: OnlineUse, seen: Newest | null):
   if (proven.value.index !== one.value.index) return notShown('the proof is for another index than the entry says');
   const played = replayEntry(replay, one.value, blobs, request.id);
   if (!played.ok) return played;
-  const event = one.value.recorded.find((recorded) => recorded['type'] === 'PermitConsumed');
+  // Only what an entry says of this request was derived again; what else it says, whoever has the log key wrote at will.
+  const event = one.value.recorded.find(({ type, request: of }) => type === 'PermitConsumed' && of === request.id);
   const consumed = played.value.state.requests.get(request.id)?.status === 'consumed';
   if (!consumed || event?.['permit'] !== permit.permit || event['late'] !== false)
     return notShown('the entry does not use this permit in time', { index: one.value.index });

@@ -18,7 +18,7 @@ import {
 import { formatTlogProof } from '../../src/ledger/tlog-proof.ts';
 import { fingerprintOf, hour, minute, personOf, rosterRecords, sign } from '../support/world.ts';
 import { forgedPermit } from '../verify/insider.ts';
-import { partsFrom, readText, valueOf } from '../verify/sealed-world.ts';
+import { partsFrom, readText, valueOf, writeText } from '../verify/sealed-world.ts';
 import { artefact, DeployingWorld, folderFor, offlineAction } from './deploying-world.ts';
 
 const site = artefact({ 'index.html': '<h1>new</h1>' });
@@ -196,6 +196,24 @@ test('INV11: an insider with the log key makes entries as they like, and is not 
     refused(point.admit(file, world.useAt(index, null), wanted), code);
     world.entries.pop();
   }
+});
+
+test('INV11, Y8: a use that was signed over another number is not dressed up as one over the number drawn here', (context) => {
+  const { world, point } = set(context);
+  const id = world.deployment(site);
+  const file = world.permitFile(id);
+  // The executor signed this for another copy of the instance, which drew its own number.
+  const elsewhere = drawn(pointOf(world, folderFor(context)), file);
+  world.consume(elsewhere);
+  const here = drawn(point, file);
+  const index = world.entries.length - 1;
+  const entry = readText(world.entries[index] ?? '');
+  const { permit } = here.permit;
+  // Put in front by whoever has the log key; it is about a request that the file does not know, and so not derived again.
+  const words = { type: 'PermitConsumed', permit, challenge: here.challenge, late: false };
+  entry.events.unshift({ ...words, request: id.replace(/.$/, (last) => (last === '0' ? '1' : '0')) });
+  world.entries[index] = writeText(entry);
+  refused(point.admit(file, world.useAt(index, null), wanted), 'challenge-unknown');
 });
 
 test('T13, Y5: after a newer roster was seen here, no permit under the older one, also after a restart', (context) => {
