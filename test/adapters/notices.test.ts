@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseJson } from '../../src/kernel/canonical-json.ts';
 import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { openChannels } from '../../src/server/notices-channels.ts';
-import { noticesConfig } from '../../src/server/notices-config.ts';
+import { noticeKinds, noticesConfig } from '../../src/server/notices-config.ts';
 import { readServerConfig } from '../../src/server/server-config.ts';
 import { day, hour, minute, personOf } from '../support/world.ts';
 import { mailServer, receiver, secretText, type Receiver } from './notices-receivers.ts';
@@ -428,7 +428,11 @@ test('the configuration is read strictly, and secrets only from files that other
   }
 });
 
-test('a secret file that is missing, open or wrong is named by its path and its line of the configuration', async () => {
+const noOpenssl = spawnSync('openssl', ['version']).status !== 0 && 'openssl is not here to make a secret';
+
+test('a secret file that is missing, open or wrong is named by its path and its line of the configuration', {
+  skip: noOpenssl,
+}, async () => {
   const office = new Office();
   try {
     const { folder } = office;
@@ -466,6 +470,22 @@ test('a secret file that is missing, open or wrong is named by its path and its 
     assert.match(open, /others on this machine may open .*one\.secret` \(countersign\.yaml, line 6\)/);
     execFileSync('sh', ['-c', /run `(.*)`/.exec(mend)?.[1] ?? 'false']);
     assert.ok(openChannels(notices, folder).ok);
+  } finally {
+    await office.start({});
+    await office.close();
+  }
+});
+
+test('docs/operations.md tells of every event, and its line makes a secret file that is taken', {
+  skip: noOpenssl,
+}, async () => {
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  for (const kind of noticeKinds) assert.ok(page.includes(`\`${kind}\``), kind);
+  const line = /^\(umask 077; printf .*$/m.exec(page)?.[0] ?? '';
+  const office = new Office();
+  try {
+    execFileSync('sh', ['-c', line.replace('DIR/', `${office.folder}/`)]);
+    assert.ok(openChannels(noticesConfig.parse({ webhooks: [webhookTo('https://a.example/')] }), office.folder).ok);
   } finally {
     await office.start({});
     await office.close();
