@@ -30,10 +30,14 @@ export const statusOf = (context: ServerContext, request: RequestState, time: In
   return first === undefined ? request.status : (ends[first.type] ?? request.status);
 };
 
+// Votes end by themselves within days; a gate that has done its part is shown as it was when it did (SPEC V2, V4).
+const judgedAt = ({ status, permit, metAt }: RequestState, time: Instant): Instant =>
+  permit?.issued_at ?? (status === 'finished' && metAt !== null ? metAt : time);
+
 export const summaryOf = (context: ServerContext, request: RequestState, time: Instant): RequestSummary => {
   const { change, votes } = request;
   const { roster } = context.sequencer.state();
-  const gate = evaluateGate({ roster, change, votes, time });
+  const gate = evaluateGate({ roster, change, votes, time: judgedAt(request, time) });
   return {
     request: request.id,
     status: statusOf(context, request, time),
@@ -90,7 +94,7 @@ export const viewOf = async (
       level,
       index,
     })),
-    explanation: explain(request, state.roster, time),
+    explanation: explain(request, state.roster, judgedAt(request, time)),
     can_decide: person === null ? null : { ...canDecide(request, state.roster, person) },
     met_at: metAt,
     locked_until: metAt === null || change.gate.time_lock === null ? null : lockEndsAt(change, metAt),

@@ -5,10 +5,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Accepted, RequestPage } from '../../src/contract/api.ts';
-import { deployAction, personOf, policyOf, sign, tier } from '../support/world.ts';
+import { addMs } from '../../src/kernel/instant.ts';
+import { deployAction, minute, personOf, policyOf, sign, tier } from '../support/world.ts';
 import { found, serveFolder, type Running } from './running.ts';
 
 let running: Running;
+let skew = 0;
 before(async () => {
   const policy = policyOf(
     deployAction({
@@ -28,7 +30,7 @@ before(async () => {
     join(dir, 'people.json'),
     JSON.stringify(Object.fromEntries(Object.entries(names).map(([name, shown]) => [personOf(name), shown]))),
   );
-  running = await serveFolder(dir, token, pin);
+  running = await serveFolder(dir, token, pin, { now: () => Date.now() + skew });
 });
 after(() => running.close());
 
@@ -81,4 +83,21 @@ test('an answer names the persons it tells of, and nobody else', async () => {
   assert.equal(view.people[personOf('vint')], undefined, 'he has no part in it');
   const { body } = await running.get<RequestPage>('/v1/requests?limit=1');
   assert.deepEqual(body.people, { [personOf('ada')]: 'Ada Byron' });
+});
+
+test('a request that was carried out shows the seats as they were filled, also when its votes have ended', async () => {
+  const asked = await running.ask();
+  const { request } = asked;
+  const not_after = addMs(running.now(), 5 * minute);
+  for (const by of ['linus', 'radia']) assert.equal((await running.vote(request, by, { not_after })).status, 201);
+  const { body } = await running.permit(request);
+  const used = running.consumptionBody(body.permit, asked.change);
+  assert.equal((await running.post(`/v1/permits/${body.permit}/consume`, used)).status, 200);
+  skew = 6 * minute;
+  const view = await running.show(request);
+  assert.deepEqual([view.status, view.seats_filled, view.seats_wanted], ['consumed', 2, 2]);
+  assert.deepEqual(
+    view.explanation.children.filter(({ code }) => code === 'vote-expired'),
+    [],
+  );
 });
