@@ -11,14 +11,4 @@ export const durationMs = (given: string, option: string): number => {
   return Number(match[1]) * units[match[2] as keyof typeof units];
 };
 
-/** Milliseconds as people say them: `15 minutes`, `3 days`. */
-export const spoken = (ms: number): string => {
-  for (const [unit, length] of [
-    ['day', units.d],
-    ['hour', units.h],
-    ['minute', units.m],
-    ['second', units.s],
-  ] as const)
-    if (ms >= length && ms % length === 0) return `${ms / length} ${unit}${ms === length ? '' : 's'}`;
-  return `${ms} ms`;
-};
+export { spoken } from '../kernel/spoken.ts';

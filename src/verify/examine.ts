@@ -2,6 +2,7 @@
 import { canonicalize } from '../kernel/canonical-json.ts';
 import { addMs, parseInstant } from '../kernel/instant.ts';
 import { refuse, type JsonObject, type JsonValue, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
+import { counted } from '../kernel/spoken.ts';
 import type { Attachments } from '../kernel/decider.ts';
 import { verifyConsistency } from '../ledger/proof.ts';
 import type { ProvenLeaf } from '../ledger/tlog-proof.ts';
@@ -215,7 +216,7 @@ const refusePersons = ({ persons, action }: Permit, floor: number): Refused | un
     : refuse(
         'persons-too-few',
         'Y4',
-        `${persons} persons approved this; \`${action}\` takes ${String(floor)} here, whatever the policy says`,
+        `${counted(persons, 'person')} approved this; \`${action}\` takes ${String(floor)} here, whatever the policy says`,
         { persons, action },
         'raise the seats in the policy, or lower your own floor if you mean to',
       );

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JsonObject, JsonValue } from '../kernel/refusal.ts';
+import { counted, spoken } from '../kernel/spoken.ts';
 import type { Check, CheckCode, Limit, LimitCode, Verdict } from './verdict.ts';
 
 /**
@@ -58,7 +59,7 @@ const sentences: { readonly [code in CheckCode]: (values: JsonObject) => string 
   trial: ({ trial }) => (trial === true ? 'it is of a trial ledger, which you allowed' : 'it is of no trial ledger'),
   formats: ({ formats }) => `its formats are ${show(formats)}, which you took`,
   governance: ({ changes, roster, policy }) =>
-    `${show(changes)} changes of governance were approved under the rules before each; roster version ${show(roster)}, policy version ${show(policy)}`,
+    `${counted(Number(changes), 'change of governance was', 'changes of governance were')} approved under the rules before; roster version ${show(roster)}, policy version ${show(policy)}`,
   inclusion: ({ index, size, origin }) =>
     `the permit is entry ${show(index)} of the ledger ${show(origin)}, under a signed checkpoint of ${show(size)} entries`,
   seen: ({ sizes }) => `the checkpoints that voters had seen (sizes ${show(sizes)}) lie in the same history`,
@@ -66,13 +67,14 @@ const sentences: { readonly [code in CheckCode]: (values: JsonObject) => string 
   seats: ({ seats, tier }) =>
     `tier ${show(tier)}: its seats are filled by ${seatWords(seats)}, who signed that very digest`,
   'time-lock': ({ wait_ms, from, to }) =>
-    `by the ledger's clock the time lock of ${Number(wait_ms) / 60_000} minutes was over: gate met ${show(from)}, permit ${show(to)}`,
+    `by the ledger's clock the time lock of ${spoken(Number(wait_ms))} was over: gate met ${show(from)}, permit ${show(to)}`,
   executor: ({ key, principal }) => `it is for the key ${show(key)} of ${show(principal)}, who may run it`,
   audience: ({ audience }) => `it is for the enrolled enforcement point ${show(audience)}`,
-  persons: ({ persons, floor }) => `${show(persons)} distinct persons approved; you ask for at least ${show(floor)}`,
+  persons: ({ persons, floor }) =>
+    `${counted(Number(persons), 'distinct person')} approved; you ask for at least ${show(floor)}`,
   expectations: () => 'it is for what you said it should be for',
   validity: ({ now, expires_at }) => `by your clock (${show(now)}) it holds until ${show(expires_at)}`,
-  later: ({ entries }) => `${show(entries)} later entries are proven and follow as well`,
+  later: ({ entries }) => `${counted(Number(entries), 'later entry is', 'later entries are')} proven as well`,
   consumption: ({ index }) => `the executor used it, signed, in entry ${show(index)}`,
   result: ({ index }) => `the executor reported the result, signed, in entry ${show(index)}`,
   review: ({ index }) => `a person without a part reviewed it, signed, in entry ${show(index)}`,
