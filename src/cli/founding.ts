@@ -11,7 +11,7 @@ import { policyFactsOf } from '../roster/policy-facts.ts';
 import { rosterRoot, sealRoster } from '../roster/roster.ts';
 import { failWithDiagnostics } from './diagnostics.ts';
 import type { Names } from './draft-folder.ts';
-import { gitCommitOf } from './git-commit-of.ts';
+import { commitOf } from './git-commit-of.ts';
 import { orFail, usage } from './output.ts';
 import { compileRosterFile, readDocument, readPolicyFiles } from './policy-files.ts';
 
@@ -39,11 +39,10 @@ export const readPlan = (
   const roster = compileRosterFile(rosterPath, { keys, idOf });
   if (!roster.ok) return failWithDiagnostics(roster.diagnostics);
   const sealed = orFail(sealRoster(1, new Map(Object.entries(roster.records))));
-  const [first] = policyPaths;
-  const commit = policyPaths.length === 1 && first !== undefined ? gitCommitOf(first) : null;
+  const commit = commitOf(policyPaths);
   const loaded = loadPolicy(readPolicyFiles(policyPaths), {
     commit,
-    roster: policyFactsOf(sealed),
+    roster: policyFactsOf(sealed, roster.ids),
     rosterFile: readDocument(rosterPath),
   });
   if (!loaded.ok) return failWithDiagnostics(loaded.diagnostics);

@@ -5,6 +5,7 @@ import { lintPolicy, type LintSetting } from '../policy/lint.ts';
 import { policyDigest } from '../policy/policy-shape.ts';
 import { policyFactsOf } from '../roster/policy-facts.ts';
 import { sealRoster } from '../roster/roster.ts';
+import { commitOf } from './git-commit-of.ts';
 import { countOf, failWithDiagnostics, githubDiagnostic, prettyDiagnostic } from './diagnostics.ts';
 import { openClient } from './open-client.ts';
 import type { ClientOptions } from './options.ts';
@@ -26,7 +27,7 @@ const peopleFor = async (options: LintOptions): Promise<LintSetting | undefined>
     const roster = compileRosterFile(options.roster, { keys: options.keys, idOf: idForCheck });
     if (!roster.ok) return failWithDiagnostics(roster.diagnostics);
     const sealed = orFail(sealRoster(1, new Map(Object.entries(roster.records))));
-    return { roster: policyFactsOf(sealed), rosterFile: readDocument(options.roster) };
+    return { roster: policyFactsOf(sealed, roster.ids), rosterFile: readDocument(options.roster) };
   }
   if (options.server === undefined) return undefined;
   return { roster: policyFactsOf(orFail(await rulesInForce(await openClient(options))).roster) };
@@ -41,7 +42,7 @@ const tell = (found: readonly Diagnostic[], { json, format }: LintOptions): void
 /** `policy lint`: everything that is wrong with the documents, and with what they ask of the people there are. */
 export const lint = async (paths: readonly string[], options: LintOptions): Promise<void> => {
   const files = readPolicyFiles(paths);
-  const compiled = compilePolicy(files, { commit: null });
+  const compiled = compilePolicy(files, { commit: commitOf(paths) });
   const people = await peopleFor(options);
   const found = compiled.ok ? lintPolicy(files, compiled.policy, people ?? {}) : compiled.diagnostics;
   tell(found, options);
@@ -55,6 +56,6 @@ export const lint = async (paths: readonly string[], options: LintOptions): Prom
   }
   const actions = Object.keys(compiled.policy.actions).length;
   say(
-    `${found.length === 0 ? 'No problem' : countOf(found)} ${inFiles}: ${actions} actions, ${policyDigest(compiled.policy)} outside any commit`,
+    `${found.length === 0 ? 'No problem' : countOf(found)} ${inFiles}: ${actions} actions, ${policyDigest(compiled.policy)} ${compiled.policy.commit === null ? 'outside any commit' : `from ${compiled.policy.commit}`}`,
   );
 };

@@ -7,6 +7,10 @@ import type { DocumentPath } from './parse.ts';
 export const placeOf = (refusal: Refusal, action: CompiledAction, value: unknown): DocumentPath => {
   const { where, tier, fact, principal } = refusal.facts;
   if (typeof where === 'string') return placeOfName(where, principal, action, value);
+  const cause = refusal.code === 'policy-gate-unmeetable' ? refusal.facts['cause'] : undefined;
+  if (typeof tier === 'string' && cause === 'key-level') return [...placeOfTier(tier, action), 'sign-with'];
+  if (typeof tier === 'string' && (cause === 'attribute-unknown' || cause === 'not-independent'))
+    return item([...placeOfTier(tier, action), 'must-not-share'], String(refusal.facts['attribute'] ?? ''), value);
   if (typeof tier === 'string') return [...placeOfTier(tier, action), ...(keyOfTier[refusal.code] ?? ['name'])];
   if (refusal.code === 'policy-target') return ['target'];
   if (typeof fact !== 'string') return ['name'];

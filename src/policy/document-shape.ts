@@ -131,7 +131,8 @@ export const show = (path: DocumentPath): string => {
   return text === '' ? 'the document' : `\`${cut(text)}\``;
 };
 
-const valueAt = (value: unknown, path: DocumentPath): unknown => {
+/** What stands at a path of a document; undefined where there is nothing. */
+export const valueAt = (value: unknown, path: DocumentPath): unknown => {
   let one = value;
   for (const part of path) {
     if (typeof one !== 'object' || one === null || !Object.hasOwn(one, part)) return undefined;

@@ -4,6 +4,7 @@ import { compilePolicy, type CompileResult } from './compile.ts';
 import { placeOf } from './compile-place.ts';
 import type { CompiledPolicy } from './compiled.ts';
 import { isError, placeFinding, type Diagnostic, type Finding, type PolicyFile } from './diagnostic.ts';
+import { valueAt } from './document-shape.ts';
 import { parsePolicyFile, type DocumentPath, type SourceDocument } from './parse.ts';
 import { checkPoints } from './point-rules.ts';
 import { checkSoundness, type PolicyRosterFacts } from './soundness.ts';
@@ -37,7 +38,7 @@ export const lintPolicy = (
     const action = Object.hasOwn(policy.actions, name) ? policy.actions[name] : undefined;
     const source = sources.get(name);
     if (action === undefined || source === undefined) return placeFinding(files[0] ?? noFile, 0, finding);
-    return placeFinding(source.file, source.offsetOf(placeOf(refusal, action, source.value)), finding);
+    return placeFinding(source.file, offsetOf(refusal, placeOf(refusal, action, source.value), source), finding);
   };
   const unsound = roster === undefined ? [] : checkSoundness(policy, roster);
   const points = roster === undefined ? [] : checkPoints(policy, roster);
@@ -73,6 +74,14 @@ export const loadPolicy = (
     : { ok: true, policy: compiled.policy, prose: compiled.prose, warnings: found };
 };
 
+/** Where the path is, or where in the text there the principal is named that a refusal is about. */
+const offsetOf = ({ facts }: Refusal, path: DocumentPath, source: SourceDocument): number => {
+  const { principal } = facts;
+  const text = valueAt(source.value, path);
+  const at = typeof principal === 'string' && typeof text === 'string' ? text.indexOf(principal) : -1;
+  return at > 0 ? source.offsetInText(path, at) : source.offsetOf(path);
+};
+
 const noFile: PolicyFile = { name: 'policy', text: '' };
 
 const template = 'a template to start from is `examples/trial/policy/governance.yaml`';
@@ -88,10 +97,7 @@ const findingOf = ({ code, rule, message, help = '' }: Refusal): Finding => ({
 const placeInRoster = (file: PolicyFile, refusal: Refusal): Diagnostic => {
   const [source] = parsePolicyFile(file).documents;
   const path: DocumentPath = ['enforcement-points', String(refusal.facts['instance']), 'actions'];
-  const actions = path.reduce<unknown>(
-    (value, part) => (value as { readonly [key: string]: unknown } | null | undefined)?.[part],
-    source?.value,
-  );
+  const actions = valueAt(source?.value, path);
   const at = Array.isArray(actions) ? (actions as readonly unknown[]).indexOf(refusal.facts['action']) : -1;
   return placeFinding(file, source?.offsetOf(at < 0 ? path : [...path, at]) ?? 0, findingOf(refusal));
 };

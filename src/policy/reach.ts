@@ -6,7 +6,7 @@ import { canSignAt, personsBehind, sharesOne, type PolicyRosterFacts } from './r
 /** For whom, as requester, a gate could be met by others, and for whom not. */
 export type Reach = { readonly can: readonly string[]; readonly cannot: readonly string[] };
 
-type GateQuestion = {
+export type GateQuestion = {
   readonly ask: readonly string[];
   readonly run: readonly string[];
   readonly seats: readonly { readonly group: string; readonly count: number }[];
@@ -32,7 +32,8 @@ export const reachOfEmergency = (roster: PolicyRosterFacts, action: CompiledActi
   });
 };
 
-const reach = (roster: PolicyRosterFacts, gate: GateQuestion): Reach => {
+/** The same for any gate. */
+export const reach = (roster: PolicyRosterFacts, gate: GateQuestion): Reach => {
   const can: string[] = [];
   const cannot: string[] = [];
   const answers = new Map<string, boolean>();

@@ -8,9 +8,14 @@ import type { KeyLevel } from './compiled.ts';
 export type PolicyRosterFacts = {
   /** Active persons of a group by its id without `group:`; undefined for a group that is not there. */
   readonly groupMembers: (id: string) => readonly string[] | undefined;
+  /** Groups and active machines by id, for whoever misspelt one. */
+  readonly groups: readonly string[];
+  readonly machines: readonly string[];
   readonly hasMachine: (name: string) => boolean;
   /** The person accountable for an active machine. */
   readonly accountableFor: (name: string) => string | undefined;
+  /** What people call this person where they write the roster, else the id. */
+  readonly nameOf: (person: string) => string;
   readonly hasPerson: (id: string) => boolean;
   /** Levels of this person's active keys. */
   readonly keyLevelsOf: (person: string) => readonly KeyLevel[];

@@ -2,11 +2,13 @@
 import type { Refusal } from '../kernel/refusal.ts';
 import type { CompiledAction, CompiledPolicy, PrincipalRef } from './compiled.ts';
 import { about, checkConsistency } from './consistency.ts';
+import { nearest } from './diagnostic.ts';
 import { checkGovernance } from './governance-rules.ts';
 import { reachOfEmergency, reachOfTier } from './reach.ts';
 import type { PolicyRosterFacts } from './roster-facts.ts';
 import { checkOrder, checkTier, maxSeats } from './tier-rules.ts';
 import { checkTiming } from './timing-rules.ts';
+import { whyUnmeetable } from './unmeetable.ts';
 
 export type { PolicyRosterFacts } from './roster-facts.ts';
 
@@ -17,16 +19,25 @@ export type { PolicyRosterFacts } from './roster-facts.ts';
  */
 export const checkSoundness = (policy: CompiledPolicy, roster: PolicyRosterFacts): readonly Refusal[] => [
   ...checkGovernance(policy),
-  ...Object.values(policy.actions).flatMap((action) => [
-    ...checkConsistency(action),
-    ...checkReferences(action, roster),
-    ...checkTiers(action, roster),
-    ...checkOrder(action),
-    ...checkTiming(action),
-    ...checkEmergency(action, roster),
-    ...checkReviewers(action),
-  ]),
+  ...Object.values(policy.actions).flatMap((action) => checkAction(action, roster)),
 ];
+
+// What rests on a name that is wrong would only be told twice, so it waits until the name is right.
+const checkAction = (action: CompiledAction, roster: PolicyRosterFacts): readonly Refusal[] => {
+  const names = checkReferences(action, roster);
+  const wrong = names.map((refusal) => String(refusal.facts['where'] ?? ''));
+  const inTier = (tier: string): boolean => wrong.some((where) => where.startsWith(`tiers.${tier}.`));
+  const who = wrong.includes('ask') || wrong.includes('run');
+  return [
+    ...checkConsistency(action),
+    ...names,
+    ...checkTiers(action, roster, (tier) => who || inTier(tier)),
+    ...checkOrder(action, inTier),
+    ...checkTiming(action),
+    ...checkEmergency(action, roster, who || wrong.includes('emergency')),
+    ...checkReviewers(action),
+  ];
+};
 
 const isGovernance = (action: CompiledAction): boolean => action.name.startsWith('governance.');
 
@@ -71,17 +82,7 @@ const checkReferences = (action: CompiledAction, roster: PolicyRosterFacts): rea
       : reference.startsWith('machine:')
         ? roster.hasMachine(id)
         : roster.hasPerson(id);
-    if (!known)
-      found.push(
-        about(
-          action,
-          'policy-principal-unknown',
-          'P6',
-          `\`${where}\` names \`${reference}\`, which the roster does not have as active`,
-          'enrol it first, or correct the name',
-          { where, principal: reference },
-        ),
-      );
+    if (!known) found.push(unknownPrincipal(action, where, reference, roster));
     else if (members?.length === 0)
       found.push(
         about(
@@ -97,25 +98,57 @@ const checkReferences = (action: CompiledAction, roster: PolicyRosterFacts): rea
   return found;
 };
 
-const checkTiers = (action: CompiledAction, roster: PolicyRosterFacts): readonly Refusal[] =>
+const unknownPrincipal = (
+  action: CompiledAction,
+  where: string,
+  reference: PrincipalRef,
+  roster: PolicyRosterFacts,
+): Refusal => {
+  const [kind = '', id = ''] = reference.split(':');
+  const known = { group: roster.groups, machine: roster.machines }[kind] ?? [];
+  const near = nearest(id, known);
+  return {
+    code: 'policy-principal-unknown',
+    rule: 'P6',
+    message: `\`${reference}\` of \`${action.name}\` is not in the roster${kind === 'group' ? '' : ', or is suspended there'}`,
+    facts: { action: action.name, where, principal: reference },
+    help: near === undefined ? 'enrol it first, or correct the name' : `did you mean \`${kind}:${near}\`?`,
+  };
+};
+
+const checkTiers = (
+  action: CompiledAction,
+  roster: PolicyRosterFacts,
+  waits: (tier: string) => boolean,
+): readonly Refusal[] =>
   action.tiers.flatMap((tier) => {
     const wrong = checkTier(action, tier);
     if (wrong.length > 0) return wrong;
-    const { can } = reachOfTier(roster, action, tier);
-    if (can.length > 0) return [];
+    if (waits(tier.name) || reachOfTier(roster, action, tier).can.length > 0) return [];
+    const why = whyUnmeetable(roster, { ...tier, ask: action.ask, run: action.run });
+    const seat = why.facts['seat'];
     return [
       about(
         action,
         'policy-gate-unmeetable',
         'P7',
-        `nobody who may ask could ever meet the gate of tier \`${tier.name}\``,
-        'add people, keys at the level asked for, or people of another team; one person fills one seat, and neither the requester nor who runs it fills any',
-        { tier: tier.name, sign_with: tier.sign_with, must_not_share: tier.must_not_share },
+        `nobody could ever meet the gate of tier \`${tier.name}\`: ${why.message},`,
+        why.help,
+        {
+          ...why.facts,
+          ...(why.cause === 'too-few-members' && typeof seat === 'string'
+            ? { where: `tiers.${tier.name}.${seat}` }
+            : {}),
+          cause: why.cause,
+          tier: tier.name,
+          sign_with: tier.sign_with,
+          must_not_share: tier.must_not_share,
+        },
       ),
     ];
   });
 
-const checkEmergency = (action: CompiledAction, roster: PolicyRosterFacts): readonly Refusal[] => {
+const checkEmergency = (action: CompiledAction, roster: PolicyRosterFacts, waits: boolean): readonly Refusal[] => {
   const { emergency } = action;
   if (emergency === null) return [];
   const { count } = emergency.confirm;
@@ -137,7 +170,7 @@ const checkEmergency = (action: CompiledAction, roster: PolicyRosterFacts): read
         { where: 'emergency.confirm' },
       ),
     );
-  if (found.length === 0 && reachOfEmergency(roster, action).can.length === 0)
+  if (found.length === 0 && !waits && reachOfEmergency(roster, action).can.length === 0)
     found.push(
       about(
         action,

@@ -96,12 +96,13 @@ const namesProduction = (action: CompiledAction): boolean =>
 
 /**
  * A riskier change never meets a weaker gate (INV2): every tier asks for at least all that the one before it asks for.
- * Otherwise whoever wants the weaker gate would only have to look riskier.
+ * Otherwise whoever wants the weaker gate would only have to look riskier. A tier that `waits` names somebody there is
+ * not, which is refused already.
  */
-export const checkOrder = (action: CompiledAction): readonly Refusal[] =>
+export const checkOrder = (action: CompiledAction, waits: (tier: string) => boolean): readonly Refusal[] =>
   action.tiers.slice(1).flatMap((tier, at) => {
     const before = action.tiers[at];
-    const weaker = before === undefined ? [] : weakerIn(before, tier);
+    const weaker = before === undefined || waits(tier.name) || waits(before.name) ? [] : weakerIn(before, tier);
     return weaker.length === 0
       ? []
       : [

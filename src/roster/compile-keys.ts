@@ -95,7 +95,7 @@ export class KeyCollection {
         'roster-document-malformed',
         'O9',
         `there is no key file \`${file ?? ''}\``,
-        'make it with `ssh-keygen -t ed25519` and put its `.pub` file beside the roster',
+        'make it with `ssh-keygen -t ed25519` and put its `.pub` file beside the roster, or into the folder of `--keys`',
       );
       return undefined;
     }

@@ -4,8 +4,12 @@ import type { PolicyRosterFacts } from '../policy/soundness.ts';
 import type { InstanceRecord, KeyRecord } from './records.ts';
 import { activeMachine, activePerson, membersOf, type Roster } from './roster.ts';
 
-/** What the soundness of a policy depends on in a roster: active people, their keys' levels, their attributes. */
-export const policyFactsOf = (roster: Roster): PolicyRosterFacts => {
+/**
+ * What the soundness of a policy depends on in a roster: active people, their keys' levels, their attributes. Whoever
+ * has the roster's document gives its handles, so that people are spoken of as they are written there.
+ */
+export const policyFactsOf = (roster: Roster, ids: { readonly [handle: string]: string } = {}): PolicyRosterFacts => {
+  const handles = new Map(Object.entries(ids).map(([handle, id]) => [id, handle]));
   const levels = new Map<string, KeyLevel[]>();
   for (const [key, value] of roster.records) {
     const record = value as unknown as KeyRecord;
@@ -15,6 +19,9 @@ export const policyFactsOf = (roster: Roster): PolicyRosterFacts => {
   }
   return {
     groupMembers: (id) => (roster.records.has(`group/${id}`) ? membersOf(roster, `group:${id}`) : undefined),
+    groups: idsOf(roster, 'group/'),
+    machines: idsOf(roster, 'machine/').filter((name) => activeMachine(roster, name) !== undefined),
+    nameOf: (person) => handles.get(person) ?? person,
     hasMachine: (name) => activeMachine(roster, name) !== undefined,
     accountableFor: (name) => activeMachine(roster, name)?.accountable,
     hasPerson: (id) => activePerson(roster, id) !== undefined,
@@ -33,3 +40,6 @@ export const policyFactsOf = (roster: Roster): PolicyRosterFacts => {
     ),
   };
 };
+
+const idsOf = (roster: Roster, prefix: string): readonly string[] =>
+  [...roster.records.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));

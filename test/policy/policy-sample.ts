@@ -141,6 +141,9 @@ export const sampleRoster: SampleRoster = {
 
 export const rosterFacts = (roster: SampleRoster = sampleRoster): PolicyRosterFacts => ({
   groupMembers: (id) => (Object.hasOwn(roster.groups, id) ? roster.groups[id] : undefined),
+  groups: Object.keys(roster.groups),
+  machines: Object.keys(roster.machines),
+  nameOf: (person) => person.replace('p_', ''),
   hasMachine: (name) => Object.hasOwn(roster.machines, name),
   accountableFor: (name) => roster.machines[name],
   hasPerson: (id) => Object.hasOwn(roster.levels, id),
