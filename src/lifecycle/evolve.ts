@@ -156,7 +156,7 @@ const applySubmitted = (
   const submitted = submittedChange({ state, identity: identityOf(state), moment: entry, attachments }, command);
   if (!submitted.ok || submitted.value.digest !== event.change)
     throw new BrokenInvariant(`entry ${entry.index} does not give change \`${event.change}\` again`);
-  const { requester, change, digest, serveOnce } = submitted.value;
+  const { requester, change, digest, serveOnce, keys } = submitted.value;
   const request: RequestState = {
     id: event.request,
     status: 'pending',
@@ -164,6 +164,7 @@ const applySubmitted = (
     requester,
     change,
     digest,
+    keys,
     votes: [],
     metAt: null,
     seats: [],

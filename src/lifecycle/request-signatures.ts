@@ -1,33 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-import { decodeBase64 } from '../kernel/base64.ts';
 import { refuse, type Refusal } from '../kernel/refusal.ts';
-import type { Envelope } from '../kernel/statements.ts';
-import { parseSshSignature } from '../crypto/sshsig.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { activeKey, isAmong, type Roster } from '../roster/roster.ts';
 
 /**
  * Why a request rests on a signature that counts no more, by the roster of this moment; undefined while all of them hold
- * (SPEC V5). Votes are not all that a key signs: a thief who asks, or vouches for a fact, with a stolen key and votes with
- * their own would be alone behind what their vote makes look like the work of two (T9, A05).
+ * (SPEC V5). Votes are not all that a key signs: a thief who asks, vouches for a fact or writes a commit with a stolen key
+ * and votes with their own would be alone behind what their vote makes look like the work of two (T9, A05).
  */
 export const signatureLost = (roster: Roster, request: RequestState): Refusal | undefined => {
   // All of them held by the roster that the change was built on, and that one is still in force.
   if (roster.root === request.change.roster.root) return undefined;
-  const { requester, submission, entries } = request;
-  const index = entries[0] ?? 0;
-  for (const key of [requester.key, ...submission.attested.map(keyOf)]) {
-    const lost = keyLost(roster, key, index);
+  for (const key of request.keys) {
+    const lost = keyLost(roster, key, request.entries[0] ?? 0);
     if (lost !== undefined) return lost;
   }
   return undefined;
-};
-
-// The signature itself was checked when the request was taken.
-const keyOf = ({ signature }: Envelope): string => {
-  const blob = decodeBase64(signature);
-  const parsed = blob.ok ? parseSshSignature(blob.value) : blob;
-  return parsed.ok ? parsed.value.key.fingerprint : 'unknown';
 };
 
 const keyLost = (roster: Roster, print: string, index: number): Refusal | undefined => {

@@ -20,6 +20,8 @@ export type Submitted = {
   readonly digest: string;
   /** Digests of what serves once: the request statement, and what was attested for it. */
   readonly serveOnce: readonly string[];
+  /** Fingerprints of all keys that it rests on: who asked, who vouched for facts, who signed the commits. */
+  readonly keys: readonly string[];
 };
 
 /** LC1–LC3: who asks, what exactly, how risky, and so which gate. */
@@ -145,7 +147,7 @@ const buildSubmitted = (
     action,
     submission: command,
     requester: read.value,
-    facts: facts.value,
+    facts: facts.value.facts,
     revision: 1,
     time: moment.time,
     debtOpen: emergencyDebtOpen(state),
@@ -156,6 +158,7 @@ const buildSubmitted = (
         change: change.value,
         digest: changeDigest(change.value),
         serveOnce: servesOnce(command),
+        keys: [...new Set([read.value.key, ...facts.value.keys])],
       })
     : change;
 };

@@ -7,7 +7,11 @@ import type { GitCommit } from './git-commit.ts';
 /** How `git commit -S` names what it signs with an SSH key. */
 const gitNamespace = 'git';
 
-export type Attribution = { readonly authors: readonly string[] };
+export type Attribution = {
+  readonly authors: readonly string[];
+  /** Fingerprints of the keys that the authors were known by, each once. */
+  readonly keys: readonly string[];
+};
 
 /**
  * Who wrote what lies between base and head (SPEC G2, G3): for every commit, the person whose rostered key signed it.
@@ -44,8 +48,10 @@ export const attributeCommits = (
       `commit \`${stray.id}\` does not belong to \`${head}\``,
       'this is a defect of the adapter; report it',
     );
-  const authors = new Set(commits.map((commit) => signerOf(commit, personOfKey) ?? 'unknown'));
-  return ok({ authors: [...authors].sort() });
+  const signers = commits.map((commit) => signerOf(commit, personOfKey));
+  const authors = new Set(signers.map((signer) => signer?.person ?? 'unknown'));
+  const keys = new Set(signers.flatMap((signer) => (signer === undefined ? [] : [signer.key])));
+  return ok({ authors: [...authors].sort(), keys: [...keys].sort() });
 };
 
 const incomplete = (message: string, help: string): Refused =>
@@ -63,10 +69,15 @@ const reachable = (commits: ReadonlyMap<string, GitCommit>, base: string | null)
   return found;
 };
 
-const signerOf = (commit: GitCommit, personOfKey: (fingerprint: string) => string | undefined): string | undefined => {
+type Signer = { readonly person: string; readonly key: string };
+
+const signerOf = (commit: GitCommit, personOfKey: (fingerprint: string) => string | undefined): Signer | undefined => {
   if (commit.signature === null) return undefined;
   const signature = parseArmoredSignature(commit.signature);
   if (!signature.ok) return undefined;
   const verified = verifySshSignature({ signature: signature.value, message: commit.payload, namespace: gitNamespace });
-  return verified.ok ? personOfKey(verified.value.key.fingerprint) : undefined;
+  if (!verified.ok) return undefined;
+  const key = verified.value.key.fingerprint;
+  const person = personOfKey(key);
+  return person === undefined ? undefined : { person, key };
 };

@@ -23,9 +23,14 @@ export type FactSetting = {
   readonly time: Instant;
 };
 export type Facts = { readonly [name: string]: FactRecord };
+export type ResolvedFacts = {
+  readonly facts: Facts;
+  /** Fingerprints of the keys that attestations and commits behind the facts were signed with; one may stand twice. */
+  readonly keys: readonly string[];
+};
 
 /** Which values an action's facts have and who vouches for each (SPEC F1–F6). Every declared fact, no other. */
-export const resolveFacts = (setting: FactSetting): Result<Facts> => {
+export const resolveFacts = (setting: FactSetting): Result<ResolvedFacts> => {
   const { action, statement } = setting;
   for (const given of Object.keys(statement.facts))
     if (action.facts[given]?.source.kind !== 'requester')
@@ -39,12 +44,14 @@ export const resolveFacts = (setting: FactSetting): Result<Facts> => {
   const attested = authenticateAttestations(setting);
   if (!attested.ok) return attested;
   const facts: { [name: string]: FactRecord } = {};
+  const keys = attested.value.map((one) => one.key);
   for (const [name, declared] of Object.entries(action.facts)) {
     const resolved = resolveFact(setting, name, declared, attested.value);
     if (!resolved.ok) return resolved;
-    facts[name] = resolved.value;
+    facts[name] = resolved.value.record;
+    keys.push(...resolved.value.keys);
   }
-  return ok(facts);
+  return ok({ facts, keys });
 };
 
 const requesterFacts = (action: CompiledAction): string[] =>
@@ -53,20 +60,25 @@ const requesterFacts = (action: CompiledAction): string[] =>
     .map(([name]) => name);
 
 type Attestations = readonly Signed<FactStatement>[];
+type Resolved = { readonly record: FactRecord; readonly keys: readonly string[] };
+const unsigned = (record: FactRecord): Result<Resolved> => ok({ record, keys: [] });
 
 const resolveFact = (
   setting: FactSetting,
   name: string,
   declared: CompiledFact,
   attested: Attestations,
-): Result<FactRecord> => {
+): Result<Resolved> => {
   const { source } = declared;
   if (source.kind === 'requester') {
     const value = setting.statement.facts[name];
     if (value === undefined) return missing(setting.action.name, name, `give it with \`--fact ${name}=…\``);
-    return ok({ value, source: 'requester', vouched: 'requester', by: null, evidence: null });
+    return unsigned({ value, source: 'requester', vouched: 'requester', by: null, evidence: null });
   }
-  if (source.kind === 'attested') return resolveAttested(setting, name, source.by, attested);
+  if (source.kind === 'attested') {
+    const record = resolveAttested(setting, name, source.by, attested);
+    return record.ok ? unsigned(record.value) : record;
+  }
   const gathered = setting.submission.gathered.find((item) => item.fact === name);
   if (gathered === undefined)
     return missing(
@@ -74,15 +86,19 @@ const resolveFact = (
       name,
       `the server's \`${source.adapter}\` adapter did not answer; look at its configuration`,
     );
-  const value = source.adapter === 'git' ? deriveAuthors(setting, gathered, source.argument) : ok(gathered.value);
-  if (!value.ok) return value;
-  return ok({
-    value: value.value,
+  const derived =
+    source.adapter === 'git'
+      ? deriveAuthors(setting, gathered, source.argument)
+      : ok({ value: gathered.value, keys: [] });
+  if (!derived.ok) return derived;
+  const record: FactRecord = {
+    value: derived.value.value,
     source: `${source.adapter}(${source.argument})`,
     vouched: 'adapter',
     by: null,
     evidence: gathered.evidence,
-  });
+  };
+  return ok({ record, keys: derived.value.keys });
 };
 
 const missing = (action: string, fact: string, help: string) =>
@@ -90,7 +106,9 @@ const missing = (action: string, fact: string, help: string) =>
 
 // The adapter brings raw commits; who wrote them is worked out here from signatures, so a lying adapter can hide
 // commits only by lying about the base, and the permit says that adapters were trusted (SPEC G2, C4, C5).
-const deriveAuthors = (setting: FactSetting, gathered: GatheredFact, argument: string): Result<JsonValue> => {
+type Derived = { readonly value: JsonValue; readonly keys: readonly string[] };
+
+const deriveAuthors = (setting: FactSetting, gathered: GatheredFact, argument: string): Result<Derived> => {
   const head = setting.statement.facts[argument];
   const bytes = gathered.evidence === null ? undefined : setting.attachments.get(gathered.evidence);
   if (typeof head !== 'string' || bytes === undefined || digestOf(bytes) !== gathered.evidence)
@@ -110,7 +128,7 @@ const deriveAuthors = (setting: FactSetting, gathered: GatheredFact, argument: s
     ...evidence.value,
     personOfKey: (print) => personOfKey(setting.roster, print),
   });
-  return attributed.ok ? ok(attributed.value.authors) : attributed;
+  return attributed.ok ? ok({ value: attributed.value.authors, keys: attributed.value.keys }) : attributed;
 };
 
 const authenticateAttestations = (setting: FactSetting): Result<Attestations> => {

@@ -71,6 +71,8 @@ export type RequestState = {
   readonly requester: Signed<RequestStatement>;
   readonly change: ChangeDocument;
   readonly digest: string;
+  /** Fingerprints of the keys that it rests on besides votes: who asked, vouched for its facts, signed its commits. */
+  readonly keys: readonly string[];
   readonly votes: readonly CastVote[];
   readonly metAt: Instant | null;
   readonly seats: readonly FilledSeat[];

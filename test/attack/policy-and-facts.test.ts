@@ -337,7 +337,16 @@ test('C4 C5 C16 C27 C28 A22: authors come from signatures in real git history: f
       refused(await ask(name), 'fact-mistyped', 'fact-source-failed', 'shape-mismatch', 'git-evidence-incomplete');
     refused(await ask(base), 'git-evidence-incomplete');
     refused(await ask('f'.repeat(40)), 'git-evidence-incomplete', 'fact-source-failed');
-    await changeRoster(server, await recordOf(server, `key/${fingerprintOf('linus')}`, { distrusted_from: 1 }));
+    const stolen = worked(await ask(posing));
+    worked(await server.vote(stolen.request, 'linus'));
+    await changeRoster(server, await recordOf(server, `key/${fingerprintOf('grace')}`, { status: 'revoked' }), {
+      by: 'vint',
+    });
+    refused(await server.permit(stolen.request), 'key-unknown', 'request-refused');
+    refused(await ask(posing), 'producer-unknown');
+    await changeRoster(server, await recordOf(server, `key/${fingerprintOf('linus')}`, { distrusted_from: 1 }), {
+      by: 'vint',
+    });
     refused(await ask(side), 'producer-unknown');
   } finally {
     await server.close();
