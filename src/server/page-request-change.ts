@@ -19,11 +19,14 @@ const valueText = (value: JsonValue): Html => {
   return html`<code>${clipped(text, mostShown)}</code>${ascii !== text && html`<br><span class="quiet small">spelt out: <code>${clipped(ascii, mostShown)}</code></span>`}`;
 };
 
+const willHappen: readonly string[] = ['pending', 'met', 'permitted'];
+
 /** What will be carried out, where, by whom, and from which state. */
 export const runSection = ({
+  view,
   change,
   context,
-}: RequestScene): Html => html`<section aria-labelledby="run"><h2 id="run">What will happen</h2>
+}: RequestScene): Html => html`<section aria-labelledby="run"><h2 id="run">${willHappen.includes(view.status) ? 'What will happen' : 'What was asked for'}</h2>
 <dl><dt>Action</dt><dd><code>${change.action}</code></dd>
 <dt>Target</dt><dd>${valueText(change.target)}</dd>
 ${change.content !== null && html`<dt>Content digest</dt><dd><code>${change.content}</code></dd>`}

@@ -36,7 +36,7 @@ export const contentBlock = (content: ShownContent): Html | false => {
 <p>You cannot see it here: ${content.why}. Use <code>countersign approve</code>, which shows every value of it and signs nothing that it cannot show.</p></div>`;
   return html`<h3 id="content">Content</h3>
 <pre class="content" tabindex="0" aria-labelledby="content">${content.lines.map(
-    ({ path, value }) => html`<span class="quiet">${path}</span>  ${value}\n`,
+    ({ path, value }) => html`<span class="line"><span class="quiet">${path}</span>  ${value}\n</span>`,
   )}</pre>
 ${
   content.lines.some(({ strange }) => strange) &&

@@ -69,6 +69,7 @@ code{overflow-wrap:anywhere}
 .escape{font-family:ui-monospace,Menlo,Consolas,monospace;font-size:.85em;border:1px solid currentColor;border-radius:3px;padding:0 .2em;margin:0 .1em;white-space:nowrap}
 pre{margin:.5rem 0 1rem;padding:.85rem 1rem;background:var(--wash);border:1px solid var(--line);border-radius:6px;white-space:pre-wrap;overflow-wrap:anywhere;direction:ltr;unicode-bidi:bidi-override;line-height:1.5}
 pre.bytes{word-break:break-all}
+pre.content span.line{display:block;padding-left:4ch;text-indent:-4ch}
 pre.command{user-select:all;-webkit-user-select:all;border-left:3px solid var(--accent)}
 bdi.own{unicode-bidi:isolate}
 .note{border:1px solid currentColor;border-left-width:5px;border-radius:6px;padding:.7rem 1rem;margin:1rem 0;max-width:none}
@@ -76,7 +77,7 @@ bdi.own{unicode-bidi:isolate}
 .note strong:first-child{display:block}
 .caution{background:var(--caution-wash);color:var(--caution-ink)}
 .danger{background:var(--danger-wash);color:var(--danger-ink)}
-.note a{color:inherit}
+.note a,.note .quiet{color:inherit}
 .plain{border-color:var(--line)}
 .you{border-left:5px solid var(--accent);padding-left:1rem;margin:1rem 0}
 .state{display:flex;flex-wrap:wrap;gap:.4rem 1rem;align-items:baseline;margin:0 0 .5rem}
@@ -113,6 +114,7 @@ dd{margin-bottom:.6rem}
 .list li{grid-template-columns:1fr}
 .list .side{text-align:left}
 .bar .who{margin-left:0;flex-basis:100%}
+.inline{margin-left:0;display:block}
 thead{position:absolute;left:-999rem}
 tr{display:block;border-bottom:1px solid var(--line);padding:.5rem 0}
 tbody th,td{display:block;border:0;padding:.1rem 0}

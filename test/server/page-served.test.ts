@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pages as a real server serves them: signed in with a key, signed with stock OpenSSH, told by a webhook.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { Accepted, Challenge, Session } from '../../src/contract/api.ts';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Accepted, Challenge, Session, Submitted } from '../../src/contract/api.ts';
+import { digestOf } from '../../src/crypto/digest.ts';
+import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import { formatOpenSshPrivateKey } from '../../src/crypto/openssh-private-key.ts';
 import { receiver, secretText, type Receiver } from '../adapters/notices-receivers.ts';
 import { keyOf, sign } from '../support/world.ts';
+import { textIn } from './page-sample.ts';
 import { found, serveFolder, type Running } from './running.ts';
 
 let running: Running;
@@ -57,6 +62,33 @@ const signIn = async (name: string): Promise<string> => {
 const page = (path: string, cookie = ''): Promise<Response> =>
   fetch(running.url + path, { redirect: 'manual', headers: { accept: 'text/html', cookie } });
 
+/** Runs a command of a page as it is printed, with `countersign` on the path. */
+const runPrinted = async (served: string, pattern: RegExp): Promise<string> => {
+  const printed = textIn(pattern.exec(served)?.[1] ?? '');
+  const bin = join(home, 'bin');
+  mkdirSync(bin, { recursive: true });
+  mkdirSync(join(home, '.ssh'), { recursive: true, mode: 0o700 });
+  writeFileSync(join(home, '.ssh', 'id_ed25519'), formatOpenSshPrivateKey(keyOf('linus'), 'linus'), { mode: 0o600 });
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+  writeFileSync(join(bin, 'countersign'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 });
+  const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: home, COUNTERSIGN_HOME: join(home, 'countersign') };
+  // Not in step: the server that it talks to is this very process.
+  return (await promisify(execFile)('sh', ['-c', printed], { cwd: home, env })).stdout;
+};
+
+test('the command on the sign-in page, run as it is printed, gives a token that signs a browser in', async () => {
+  const served = await (await page('/sign-in')).text();
+  const token = (await runPrinted(served, /<code>(countersign login [\s\S]*?)<\/code>/)).trim();
+  assert.match(token, /^css_/);
+  const answer = await fetch(`${running.url}/sign-in`, {
+    method: 'POST',
+    redirect: 'manual',
+    headers: { origin: running.url },
+    body: new URLSearchParams({ token, next: '/' }),
+  });
+  assert.equal(answer.status, 303);
+});
+
 test('whoever is not signed in is sent to sign in, and back to the request afterwards', async () => {
   const { request } = await running.ask();
   const answer = await page(`/requests/${request}`);
@@ -93,6 +125,17 @@ test('a page comes with a policy that lets no script run, and is kept in no cach
   assert.match(answer.headers.get('cache-control') ?? '', /no-store/);
 });
 
+test('what the content of a request is stands on its page, from what was attached to it', async () => {
+  const content = Buffer.from(canonicalize({ argv: ['deploy', '--to', 'shop'] }));
+  const body = running.requestBody({ content: digestOf(content) });
+  const attachments = { [digestOf(content)]: content.toString('base64') };
+  const asked = await running.post<Submitted>('/v1/requests', { ...body, attachments });
+  assert.equal(asked.status, 201, JSON.stringify(asked.body));
+  const served = await (await page(`/requests/${asked.body.request}`, await signIn('linus'))).text();
+  assert.match(textIn(served), /argv\[0\] "deploy" argv\[1\] "--to" argv\[2\] "shop"/);
+  assert.match(served, /ssh-keygen/);
+});
+
 test('a vote signed with the line of the served page by stock ssh-keygen fills the seat, and the webhook told of it all', async () => {
   const { request } = await running.ask();
   const cookie = await signIn('linus');
@@ -103,7 +146,7 @@ test('a vote signed with the line of the served page by stock ssh-keygen fills t
     .replaceAll('&#39;', "'")
     .replaceAll('&gt;', '>')
     .replaceAll('&amp;', '&');
-  mkdirSync(join(home, '.ssh'), { mode: 0o700 });
+  mkdirSync(join(home, '.ssh'), { recursive: true, mode: 0o700 });
   writeFileSync(join(home, '.ssh', 'id_ed25519'), formatOpenSshPrivateKey(keyOf('linus'), 'linus'), { mode: 0o600 });
   execFileSync('sh', ['-c', line], { cwd: home, env: { PATH: process.env['PATH'] ?? '', HOME: home }, stdio: 'pipe' });
   const envelope = {
