@@ -2,7 +2,7 @@
 import type { Explanation, RequestSummary, RequestView } from '../contract/api.ts';
 import { visibleText } from '../client/visible-text.ts';
 import {
-  gradeWords,
+  gradeOf,
   isSetback,
   levelWord,
   outcomeWord,
@@ -32,7 +32,11 @@ export const standing = (view: RequestSummary): string => {
   return `${statusWord(view.status)}; ${seats}; tier ${visibleText(view.tier)}; revision ${view.revision}`;
 };
 
-export const gradeLine = (grade: RequestSummary['enforced']): string => `${grade}: ${gradeWords[grade][1]}`;
+/** What holds the gate shut, to follow `Enforced`; the ledger applies changes of its own rules by itself. */
+export const gradeLine = (grade: RequestSummary['enforced'], action = ''): string =>
+  action.startsWith('governance.')
+    ? 'by the ledger itself, which alone applies it; nobody has another way in.'
+    : `${grade}: ${gradeOf({ action, enforced: grade })[1]}`;
 
 const marks: Readonly<Record<string, string>> = { met: '[x]', pending: '[ ]', refused: '[!]', error: '[!]' };
 

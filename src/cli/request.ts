@@ -95,7 +95,7 @@ export const tellAsked = async (
     return;
   }
   say(sentence(view, view.people));
-  say(`Tier ${view.tier}. Enforced ${gradeLine(view.enforced)}`);
+  say(`Tier ${view.tier}. Enforced ${gradeLine(view.enforced, view.action)}`);
   for (const line of explanationLines(view.explanation, view.people)) say(`  ${line}`);
   const able = couldApprove(view);
   say(

@@ -176,7 +176,7 @@ const showAll = (opened: OpenedCase, view: RequestView, options: VoteOptions, de
   tellNames(view);
   if (view.title !== '') say(`The server calls it: ${visibleText(view.title)}`);
   if (change.emergency) warn('this is the EMERGENCY path: no wait, and a review afterwards');
-  say(`Enforced ${gradeLine(change.enforced)}`);
+  say(`Enforced ${gradeLine(change.enforced, change.action)}`);
   say('');
   tellDifference(opened);
   say(

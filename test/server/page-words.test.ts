@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RequestView } from '../../src/contract/api.ts';
 import { canonicalize } from '../../src/kernel/canonical-json.ts';
+import { gradeLine } from '../../src/cli/request-words.ts';
 import { digestOf } from '../../src/crypto/digest.ts';
 import { readContent } from '../../src/server/page-request-content.ts';
 import { renderInbox } from '../../src/server/page-inbox.ts';
@@ -53,6 +54,8 @@ test('a change of the rules is applied by the ledger itself: no grade of a targe
     gradeOf({ action: 'governance.policy', enforced: 'advisory' })[1],
     'Applied by the ledger itself; nobody has another way in.',
   );
+  assert.match(gradeLine('advisory', 'governance.roster'), /by the ledger itself, .*nobody has another way in/);
+  assert.match(gradeLine('advisory', 'deploy.production'), /^advisory: .*someone could do this without us/);
   const change = { ...world.stateOf(id).change, action: 'governance.policy', executor: null, audience: null };
   const change_text = canonicalize(change);
   const over: Partial<RequestView> = {
