@@ -107,6 +107,12 @@ export const readDraft = (folder: string): Result<Draft> => {
 export const signatureFile = (fingerprint: string): string =>
   `${fingerprint.replace(':', '_').replaceAll('/', '_').replaceAll('+', '-')}.sig`;
 
+/** The summary as it lies in the folder; undefined where there is none. */
+export const summaryIn = (folder: string): string | undefined => {
+  const file = join(folder, 'SUMMARY.txt');
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+};
+
 export const writeSignature = (draft: Draft, fingerprint: string, blob: Uint8Array): string => {
   const file = join(draft.folder, 'signatures', signatureFile(fingerprint));
   mkdirSync(join(draft.folder, 'signatures'), { recursive: true });

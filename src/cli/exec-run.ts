@@ -6,6 +6,7 @@ import type { Client } from '../client/connect.ts';
 import type { Signer } from '../client/signer.ts';
 import { freshChallenge } from '../client/statements.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import { counted } from './count-words.ts';
 import type { Credential } from './exec.ts';
 import { checkCopies, type PreparedRun } from './exec-plan.ts';
 import { exitCodes, fail, orFail, printJson, say, warn } from './output.ts';
@@ -33,7 +34,7 @@ export const carryOut = async (parts: CarryOut): Promise<void> => {
   const { permit } = held;
   const grade = credential === null ? 'advisory' : 'credential-held';
   say(
-    `Permit ${permit.permit}: ${permit.persons} persons, for ${permit.target}, until ${permit.expires_at}; verified here.`,
+    `Permit ${permit.permit}: ${counted(permit.persons, 'person')}, for ${permit.target}, until ${permit.expires_at}; verified here.`,
   );
   say(`Enforced here ${gradeLine(grade)}`);
   if (permit.enforced === 'target-verified')

@@ -90,13 +90,19 @@ const askFor = async (
     { content: run.content, executorKey: executor.key.fingerprint, resumes: options.request !== undefined },
   );
   if (options.request === undefined) {
-    const asked = orFail(await submitRequest(client, ask));
+    const sent = await submitRequest(client, ask);
+    if (!sent.ok && sent.refusal.code === 'executor-not-allowed' && options.executor === undefined)
+      fail({
+        ...sent.refusal,
+        help: `${sent.refusal.help ?? ''}; the key that runs it here is given by --run-key FILE`.replace(/^; /, ''),
+      });
+    const asked = orFail(sent);
     await tellAsked(client, asked.request, options.json, ask);
     return { ask, id: asked.request };
   }
   const { compareForResume, openVerifiedCase } = await import('../client/verified-case.ts');
   const opened = orFail(await openVerifiedCase(client, options.request));
-  orFail(compareForResume(opened, ask));
+  orFail(compareForResume(opened, ask, 'without `--request`'));
   return { ask, id: options.request };
 };
 

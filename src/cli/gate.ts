@@ -10,6 +10,7 @@ import type { RequestView } from '../contract/api.ts';
 import { refuse } from '../kernel/refusal.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { askOptions, prepareAsk, type AskOptions } from './ask-options.ts';
+import { counted } from './count-words.ts';
 import { durationMs } from './duration.ts';
 import { findGate, rememberGate, resumeNonce } from './gate-resume.ts';
 import { examples } from './help.ts';
@@ -104,19 +105,36 @@ const checkArtifacts = (ask: Ask, files: readonly string[]): void => {
   }
 };
 
-// Two runners with one resume key: the server takes the first, and the second finds that one.
+const maxRefusedAsks = 20;
+/** Idempotency keys of one resume key, in the order they are tried. */
+const askKey = (nonce: string, tried: number): string => nonce + tried.toString(16).padStart(16, '0');
+
+// Two runners with one resume key: the server takes the first, and the second finds that one (C11). A key that was
+// used and led to no request is that of a call that was refused; what was mended since is asked with the next one,
+// which both runners would take in the same order.
 const askOnce = async ({ client, by, nonce, options }: Gate, ask: Ask): Promise<string> => {
-  const asked = await submitRequest(client, ask, nonce.padEnd(32, '0'));
-  if (asked.ok) {
-    say(`Asked: ${asked.value.request}`);
-    return asked.value.request;
-  }
-  const { code } = asked.refusal;
-  if (code === 'idempotency-conflict' || code === 'statement-replayed') {
+  for (let tried = 0; tried < maxRefusedAsks; tried += 1) {
+    const asked = await submitRequest(client, ask, askKey(nonce, tried));
+    if (asked.ok) {
+      say(`Asked: ${asked.value.request}`);
+      return asked.value.request;
+    }
+    const { code } = asked.refusal;
+    if (code !== 'idempotency-conflict' && code !== 'statement-replayed')
+      fail({ ...asked.refusal, help: asked.refusal.help ?? `resume key \`${options.resumeKey}\`` });
     const other = orFail(await findGate(client, by, ask.action, nonce));
     if (other !== undefined) return other;
+    if (code === 'statement-replayed') fail(asked.refusal);
   }
-  return fail({ ...asked.refusal, help: asked.refusal.help ?? `resume key \`${options.resumeKey}\`` });
+  return fail(
+    refuse(
+      'idempotency-conflict',
+      'L12',
+      `${maxRefusedAsks} calls with the resume key \`${options.resumeKey}\` were refused`,
+      { resume_key: options.resumeKey },
+      'look at what the last of them said; then take a new --resume-key',
+    ).refusal,
+  );
 };
 
 const tellPending = (client: Client, view: RequestView): void => {
@@ -180,7 +198,7 @@ const passThrough = async (parts: Gate, ask: Ask, view: RequestView): Promise<vo
   const { client, options } = parts;
   // What was approved must be what this call is about: the same facts, content, executor, enforcement point.
   const opened = orFail(await openVerifiedCase(client, view.request));
-  orFail(compareForResume(opened, ask));
+  orFail(compareForResume(opened, ask, 'with a new resume key'));
   checkArtifacts(ask, options.artifact ?? []);
   const held = orFail(
     await obtainPermit(client, view.request, {
@@ -218,7 +236,7 @@ const tellPassed = ({ client, options }: Gate, { permit }: HeldPermit, view: Req
       ...(permitOut === undefined ? { consumed: true } : { consumed: false, file: permitOut }),
     });
   else print(permitOut ?? `passed ${permit.request}`);
-  say(`${permit.persons} persons approved ${view.change}; verified here, from your own pin.`);
+  say(`${counted(permit.persons, 'person')} approved ${view.change}; verified here, from your own pin.`);
   say(`Enforced ${gradeLine(permit.enforced)}`);
   say(
     permitOut === undefined

@@ -44,7 +44,7 @@ export const rosterLines = (records: Genesis['roster']['records'], people: Peopl
  * A genesis for people: everything that its signature will bind them to. Names stand in brackets because nobody signs
  * them; ids, keys and rules are what counts.
  */
-export const genesisSummary = ({ statement, identity, roster, policy }: Genesis, names: Names): string[] => {
+const genesisSummary = ({ statement, identity, roster, policy }: Genesis, names: Names): string[] => {
   const { recovery } = statement;
   return [
     `Ledger   ${identity.ledger}`,
@@ -66,3 +66,7 @@ export const genesisSummary = ({ statement, identity, roster, policy }: Genesis,
     ...policySummary(policy, names.titles).map((line) => `  ${visibleText(line)}`),
   ];
 };
+
+/** The same for a draft, without the six words: those come over another channel than the draft does (SPEC N7). */
+export const draftSummary = (genesis: Genesis, names: Names): string[] =>
+  genesisSummary(genesis, names).filter((line) => !line.startsWith('Words '));

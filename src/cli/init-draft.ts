@@ -10,7 +10,7 @@ import { readUnsignedGenesis, type GenesisStatement } from '../lifecycle/genesis
 import { writeDraft } from './draft-folder.ts';
 import { durationMs } from './duration.ts';
 import { composeGenesis, foundersOf, idOfPerson, readPlan, type Plan } from './founding.ts';
-import { genesisSummary } from './genesis-summary.ts';
+import { draftSummary } from './genesis-summary.ts';
 import { orFail, print, printJson, say, usage } from './output.ts';
 import { writePrivate } from './write-private.ts';
 
@@ -74,7 +74,7 @@ export const makeDraft = (folder: string, options: DraftOptions): void => {
   const { statement, roster, policy } = composeGenesis(plan, { trial: false, founders, threshold, recovery, log_key });
   const documents = new Map([roster, policy].map((bytes) => [digestOf(bytes), bytes]));
   const genesis = orFail(readUnsignedGenesis(statement, documents));
-  const summary = genesisSummary(genesis, plan.names);
+  const summary = draftSummary(genesis, plan.names);
   const names = canonicalize({ ...plan.names });
   orFail(writeDraft(folder, { statement, roster, policy, names, summary: `${summary.join('\n')}\n` }));
   writePrivate(options.logKey, formatOpenSshPrivateKey(logKey, `log key of ${genesis.identity.origin}`), {
@@ -90,6 +90,7 @@ export const makeDraft = (folder: string, options: DraftOptions): void => {
   say(`Wrote the draft to ${folder} and the log key to ${options.logKey}. The log key stays with you.`);
   say(`Read ${join(folder, 'SUMMARY.txt')}, then give each holder of a key the folder ${folder}.`);
   say(`Six words, to compare by voice: ${words.join(' ')}`);
+  say('Read them out to each founder: `init sign` asks for them, and they stand in no file of the draft.');
   say('');
   say(`Each on their own machine:  countersign init sign ${folder} --key FILE`);
   say(

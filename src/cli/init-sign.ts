@@ -4,8 +4,8 @@ import { visibleText } from '../client/visible-text.ts';
 import { fingerprintWords } from '../crypto/words.ts';
 import { refuse, type Result, ok } from '../kernel/refusal.ts';
 import { askPerson } from './ask-person.ts';
-import { readDraft, readSignatures, writeSignature, type Draft } from './draft-folder.ts';
-import { genesisSummary } from './genesis-summary.ts';
+import { readDraft, readSignatures, summaryIn, writeSignature, type Draft } from './draft-folder.ts';
+import { draftSummary } from './genesis-summary.ts';
 import { orFail, print, printJson, say, usage } from './output.ts';
 
 export type SignOptions = {
@@ -37,6 +37,8 @@ const compared = async ({ genesis }: Draft, { pin, input }: SignOptions): Promis
   if (pin !== undefined)
     return pin === ledger ? ok(null) : differs(`the draft has digest \`${ledger}\`, not \`${pin}\``);
   const words = fingerprintWords(ledger).join(' ');
+  if (input && process.stdin.isTTY)
+    say('Whoever drafted it reads out six words, over another channel than this folder came by: by voice is best.');
   const typed = input
     ? await askPerson('Let another founder read you their six words, and type them here to sign: ')
     : undefined;
@@ -48,6 +50,14 @@ const compared = async ({ genesis }: Draft, { pin, input }: SignOptions): Promis
   return typed.toLowerCase().split(/\s+/).join(' ') === words
     ? ok(null)
     : differs(`\`${visibleText(typed).slice(0, 80)}\` are not the words of this draft`);
+};
+
+// Whoever read another text than the draft gives has read what nobody signs.
+const checkSummary = (folder: string, summary: readonly string[]): Result<null> => {
+  const found = summaryIn(folder);
+  return found === undefined || found === `${summary.join('\n')}\n`
+    ? ok(null)
+    : differs('`SUMMARY.txt` is not what this draft says');
 };
 
 /**
@@ -69,7 +79,9 @@ export const signDraft = async (folder: string, options: SignOptions): Promise<v
         'sign with a key that the draft lists, or have the draft made again with this one',
       ),
     );
-  for (const line of genesisSummary(draft.genesis, draft.names)) if (!line.startsWith('Words ')) say(line);
+  const summary = draftSummary(draft.genesis, draft.names);
+  orFail(checkSummary(folder, summary));
+  for (const line of summary) say(line);
   say('');
   orFail(await compared(draft, options));
   const blob = orFail(await signer.sign(draft.statement, 'countersign-genesis@v1'));

@@ -9,7 +9,7 @@ import { loadPolicy } from '../policy/lint.ts';
 import { effectiveDigest, parseCompiledPolicy, policyDigest } from '../policy/policy-shape.ts';
 import { policyFactsOf } from '../roster/policy-facts.ts';
 import { failWithDiagnostics, prettyDiagnostic } from './diagnostics.ts';
-import { gitCommitOf } from './git-commit-of.ts';
+import { commitOf } from './git-commit-of.ts';
 import { policyDifference } from './governance-lines.ts';
 import { openClient } from './open-client.ts';
 import type { VerifyingOptions } from './options.ts';
@@ -43,8 +43,7 @@ export const propose = async (paths: readonly string[], options: ProposeOptions)
   if (asks && options.reason === undefined) usage('--reason is missing', 'say why, for the people who decide');
   const client = await openClient(options, { signs: asks, verifies: asks });
   const [rules, current] = [orFail(await rulesInForce(client)), await policyInForce(client)];
-  const [first] = paths;
-  const commit = paths.length === 1 && first !== undefined ? gitCommitOf(first) : null;
+  const commit = commitOf(paths);
   const loaded = loadPolicy(readPolicyFiles(paths), { commit, roster: policyFactsOf(rules.roster) });
   if (!loaded.ok) return failWithDiagnostics(loaded.diagnostics);
   for (const one of loaded.warnings) say(prettyDiagnostic(one));

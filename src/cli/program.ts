@@ -54,6 +54,17 @@ const explain = (error: CommanderError): never => {
     .replace(/^error: /, '')
     .replaceAll("'", '`')
     .split('\n');
+  const choices =
+    /^(?:command-argument value `(.*)` is invalid for argument `(.*)`|option `(--[\w-]+).*` argument `(.*)` is invalid)\. Allowed choices are (.*)\.$/s.exec(
+      message,
+    );
+  if (choices !== null) {
+    const [, value = choices[4] ?? '', name = choices[3] ?? '', , , allowed = ''] = choices;
+    usage(
+      `\`${value.slice(0, 60)}\` is no ${name}`.replace(/ no (--.*)$/, ' no value of $1'),
+      `write one of ${allowed}`,
+    );
+  }
   const meant = /\((Did you mean .*)\)/.exec(rest.join(' '))?.[1];
   const verb = isVerb(process.argv[2]) ? ` ${process.argv[2]}` : '';
   return usage(message, meant?.replace(/^D/, 'd') ?? `\`countersign help${verb}\` says what there is`);
@@ -64,7 +75,22 @@ const readAsked = (argv: readonly string[]): readonly string[] => {
   if (argv.length === 0) return ['--help'];
   const [first, second] = argv;
   if (first !== 'help' || second === undefined) return argv;
-  return isVerb(second) ? [second, '--help'] : [second];
+  return isVerb(second) ? [...argv.slice(1), '--help'] : [second];
+};
+
+// Commander explains a verb whose part it does not know as if nothing had been named.
+const checkParts = (program: Command, [verb, ...parts]: readonly string[]): void => {
+  let command = program.commands.find((one) => one.name() === verb);
+  for (const part of parts) {
+    if (command === undefined || command.commands.length === 0 || part.startsWith('-')) return;
+    const inner = command.commands.find((one) => one.name() === part);
+    if (inner === undefined)
+      usage(
+        `\`${verb ?? ''}\` has no part \`${part.slice(0, 60)}\``,
+        `its parts are ${command.commands.map((one) => one.name()).join(', ')}`,
+      );
+    command = inner;
+  }
 };
 
 const run = async (argv: readonly string[]): Promise<void> => {
@@ -73,6 +99,7 @@ const run = async (argv: readonly string[]): Promise<void> => {
   const asked = readAsked(argv);
   const [name] = asked;
   const program = isVerb(name) ? await withVerb(name) : catalogue();
+  if (argv[0] === 'help') checkParts(program, asked);
   await program.parseAsync(asked, { from: 'user' });
 };
 

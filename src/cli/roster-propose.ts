@@ -18,7 +18,9 @@ import { proposeGovernance } from './propose-governance.ts';
 import { rulesInForce } from './rules-in-force.ts';
 
 export type RosterProposeOptions = VerifyingOptions & {
-  readonly set?: string;
+  readonly set: readonly string[];
+  readonly addMachine: readonly string[];
+  readonly distrustKey: readonly string[];
   readonly addPerson: readonly string[];
   readonly possession: readonly string[];
   readonly join: readonly string[];
@@ -58,6 +60,37 @@ class Draft {
     );
   }
 
+  /** Records out of a file. One that stands in two files would be whichever came last, so neither is taken. */
+  addRecords(path: string): void {
+    for (const [key, record] of Object.entries(readSet(path))) {
+      if (this.set[key] !== undefined) usage(`\`${key}\` is set twice`, 'set each record once, in one of the files');
+      this.set[key] = record;
+    }
+  }
+
+  addMachine(given: string): void {
+    const match = /^([a-z][a-z0-9-]{0,62}),accountable=(?:person:)?(p_[a-z0-9_]{4,40}),purpose=(.+)$/s.exec(given);
+    const [, name = '', accountable = '', purpose = ''] = match ?? [];
+    if (match === null)
+      usage(
+        `--add-machine \`${given}\` is not NAME,accountable=PERSON,purpose=TEXT`,
+        'such as ci,accountable=p_7h2k9w,purpose="builds and deploys"',
+      );
+    if (this.roster.records.has(`machine/${name}`)) usage(`machine \`${name}\` is in the roster already`);
+    this.set[`machine/${name}`] = { status: 'active', accountable, purpose };
+  }
+
+  distrust(given: string): void {
+    const [fingerprint = '', index = ''] = given.split('=');
+    if (!/^(0|[1-9]\d{0,14})$/.test(index))
+      usage(
+        `--distrust-key \`${given}\` is not FINGERPRINT=INDEX`,
+        'name the first ledger entry it is not trusted for',
+      );
+    const key = `key/${fingerprint}`;
+    this.set[key] = { ...this.record(key), distrusted_from: Number(index) };
+  }
+
   addPerson(given: string): void {
     const [id = '', ...pairs] = given.split(',');
     if (!/^p_[a-z0-9_]{4,40}$/.test(id))
@@ -65,7 +98,8 @@ class Draft {
         `--add-person \`${given}\` begins with no person id`,
         'write ID,team=NAME with the id that `roster possession` printed',
       );
-    if (this.roster.records.has(`person/${id}`)) usage(`\`${id}\` is in the roster already`);
+    if (this.roster.records.has(`person/${id}`) || this.set[`person/${id}`] !== undefined)
+      usage(`\`${id}\` is in the roster already`);
     const attributes = Object.fromEntries(
       pairs.map((pair) => {
         const split = pair.indexOf('=');
@@ -111,7 +145,8 @@ class Draft {
 
 const draftOf = (roster: Roster, options: RosterProposeOptions): Draft => {
   const draft = new Draft(roster);
-  if (options.set !== undefined) Object.assign(draft.set, readSet(options.set));
+  for (const path of options.set) draft.addRecords(path);
+  for (const given of options.addMachine) draft.addMachine(given);
   for (const given of options.addPerson) draft.addPerson(given);
   for (const path of options.possession) draft.addKey(path);
   for (const given of options.join)
@@ -119,6 +154,7 @@ const draftOf = (roster: Roster, options: RosterProposeOptions): Draft => {
   for (const given of options.leave)
     draft.membership(given, '--leave', (members, id) => members.filter((one) => one !== id));
   for (const principal of options.suspend) draft.status(principal.replace(':', '/'), 'suspended');
+  for (const given of options.distrustKey) draft.distrust(given);
   for (const fingerprint of options.revokeKey) draft.status(`key/${fingerprint}`, 'revoked');
   if (Object.keys(draft.set).length === 0 && options.remove.length === 0)
     usage('nothing would change', 'say what to change: see the examples in `countersign roster propose --help`');

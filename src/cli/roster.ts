@@ -46,13 +46,15 @@ export const verb: Verb = (program) => {
         .description('Ask for a change of the roster. It is checked here, then approved like any request.'),
     )
       .addOption(many('--add-person <id,attributes>', 'a new person, such as p_7h2k9w,team=dev'))
+      .addOption(many('--add-machine <name,…>', 'a new machine: NAME,accountable=PERSON,purpose=TEXT'))
       .addOption(many('--possession <file>', "a new key, by its holder's proof from `roster possession`"))
       .addOption(many('--join <group=person>', 'put a person into a group'))
       .addOption(many('--leave <group=person>', 'take a person out of a group'))
       .addOption(many('--suspend <principal>', 'suspend person:<id> or machine:<name>'))
       .addOption(many('--revoke-key <fingerprint>', 'revoke a key, for good'))
+      .addOption(many('--distrust-key <fingerprint=index>', 'count nothing that a key signed from a ledger entry on'))
       .addOption(many('--remove <record>', 'remove a group, login, enforcement point or origin, such as group/old'))
-      .option('--set <file>', 'records to set, as JSON {"group/new":{…},…} (FORMATS section 5)')
+      .addOption(many('--set <file>', 'records to set, as JSON {"group/new":{…},…} (FORMATS section 5)'))
       .option('--reason <text>', 'why, for the people who decide')
       .option('--out <file>', 'only write the change to a file, and ask for nothing')
       .action(async (options: RosterProposeOptions) => (await import('./roster-propose.ts')).propose(options)),

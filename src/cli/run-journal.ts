@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { readHomeFile, writeHomeFile } from '../client/home-file.ts';
@@ -41,7 +41,9 @@ const beganOf = (pid: number): string => {
   }
 };
 
-const isAlive = ({ pid, began }: RunRecord): boolean => {
+type Owner = Pick<RunRecord, 'pid' | 'began'>;
+
+const isAlive = ({ pid, began }: Owner): boolean => {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -60,11 +62,26 @@ export type RunJournal = {
   readonly closeIfUnused: () => void;
 };
 
+/** Who waits with this folder, until there is a record of a run. */
+const ownerFile = 'waiting.json';
+const owner = shape({ pid: integer(1), began: matching(/^[0-9a-z:.-]{1,40}$/, 'when the process began') });
+const leftAfterMs = 86_400_000;
+
+// A process that was killed while it waited leaves its private copies behind. Nothing of it was used; after a day they
+// go, unless somebody still waits with them.
+const isLeft = (folder: string): boolean => {
+  if (Date.now() - statSync(folder).mtimeMs < leftAfterMs) return false;
+  const parsed = parseJson(readHomeFile(join(folder, ownerFile)) ?? '');
+  const known = parsed.ok ? owner(parsed.value, '') : undefined;
+  return known?.ok !== true || !isAlive(known.value);
+};
+
 const runsOf = (home: string): string => join(home, 'runs');
 
 export const openRunJournal = (home: string): RunJournal => {
   const folder = join(runsOf(home), randomBytes(8).toString('hex'));
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeHomeFile(join(folder, ownerFile), canonicalize({ pid: process.pid, began: beganOf(process.pid) }));
   let written = false;
   const close = (): void => rmSync(folder, { recursive: true, force: true });
   return {
@@ -93,7 +110,10 @@ export const unfinishedRuns = (
     const folder = join(runsOf(home), name);
     const bytes = readHomeFile(join(folder, 'run.json'));
     // Without a record no permit was about to be used.
-    if (bytes === undefined) continue;
+    if (bytes === undefined) {
+      if (isLeft(folder)) rmSync(folder, { recursive: true, force: true });
+      continue;
+    }
     const parsed = parseJson(bytes);
     const record = parsed.ok && isObject(parsed.value) ? runRecord(parsed.value, '') : undefined;
     if (record?.ok !== true) unreadable.push(folder);

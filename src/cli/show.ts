@@ -8,11 +8,13 @@ import { digestOf } from '../crypto/digest.ts';
 import { fingerprintWords } from '../crypto/words.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import { isObject } from '../kernel/shape.ts';
+import { counted } from './count-words.ts';
 import { examples } from './help.ts';
 import { named, type People } from './named.ts';
 import { openClient } from './open-client.ts';
 import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { orFail, print, printJson, say, styledOut, usage, warn } from './output.ts';
+import { viewerReason } from '../server/page-reasons.ts';
 import { explanationLines, gradeLine, levelWord, raisedWord, sentence, standing } from './request-words.ts';
 import { toPaste } from './to-paste.ts';
 import type { Verb } from './verb.ts';
@@ -57,8 +59,8 @@ const verifiedCase = async (client: Awaited<ReturnType<typeof openClient>>, id: 
 const factLines = (changeText: string, people: People): readonly string[] => {
   const parsed = parseCanonical(changeText);
   const facts = parsed.ok && isObject(parsed.value) ? parsed.value['facts'] : undefined;
-  if (!isObject(facts)) return ['  (the change document cannot be read)'];
-  return Object.entries(facts).map(([name, fact]) => {
+  if (!isObject(facts)) return ['Facts:', '  (the change document cannot be read)', ''];
+  const lines = Object.entries(facts).map(([name, fact]) => {
     const { value, source, vouched, by } = isObject(fact) ? fact : {};
     const who =
       vouched === 'requester'
@@ -68,6 +70,7 @@ const factLines = (changeText: string, people: People): readonly string[] => {
           : `as the server's adapter ${visibleText(String(source))} says`;
     return `  ${visibleText(name)} = ${visibleText(JSON.stringify(value))}   (${who})`;
   });
+  return lines.length === 0 ? [] : ['Facts:', ...lines, ''];
 };
 
 const describe = (view: RequestView, client: Client): readonly string[] => {
@@ -83,11 +86,9 @@ const describe = (view: RequestView, client: Client): readonly string[] => {
     `asked     ${view.requested_at}; answer by ${view.answer_by}; valid until ${view.not_after}`,
     `reason    ${view.reason === null ? '(none kept)' : `${visibleText(view.reason)}   (the requester's words)`}`,
     ...(view.runbook === null ? [] : [`runbook   ${visibleText(view.runbook)}`]),
-    `enforced  ${gradeLine(view.enforced)}`,
+    `enforced  ${gradeLine(view.enforced, view.action)}`,
     '',
-    'Facts:',
     ...factLines(view.change_text, view.people),
-    '',
     'Gate:',
     ...explanationLines(view.explanation, view.people).map((line) => `  ${line}`),
     ...raisedLines(view.change_text),
@@ -101,7 +102,7 @@ const describe = (view: RequestView, client: Client): readonly string[] => {
   if (view.permit !== null)
     lines.push(
       '',
-      `Permit ${view.permit.permit}, ${view.permit.persons} persons, issued ${view.permit.issued_at}, expires ${view.permit.expires_at}.`,
+      `Permit ${view.permit.permit}, ${counted(view.permit.persons, 'person')}, issued ${view.permit.issued_at}, expires ${view.permit.expires_at}.`,
     );
   if (view.outcome !== null) lines.push(`Outcome: ${visibleText(view.outcome)}.`);
   if (view.debt !== null)
@@ -113,7 +114,7 @@ const describe = (view: RequestView, client: Client): readonly string[] => {
       '',
       view.can_decide.may
         ? `You may vote: ${toPaste(client, `countersign approve ${view.request}`)}`
-        : `You may not vote: ${visibleText(view.can_decide.why)}.`,
+        : `You ${visibleText(viewerReason(view.can_decide.why).text)}.`,
     );
   return lines;
 };

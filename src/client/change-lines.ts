@@ -66,6 +66,15 @@ const notShown = (digest: string, why: string): Refused =>
     'sign nothing that you cannot see; if you hold the same file, name it: `--content FILE`',
   );
 
+// A line break at the end ends the last line and begins none. Where it is missing, that is said: these are other bytes.
+const textLines = (text: string): readonly DocumentLine[] => {
+  const ended = text.endsWith('\n');
+  const lines = (ended ? text.slice(0, -1) : text)
+    .split('\n')
+    .map((line, at) => ({ path: `line ${at + 1}`, value: visibleText(line), strange: needsEscaping(line) }));
+  return ended ? lines : [...lines, { path: 'end', value: '(without a line break)', strange: false }];
+};
+
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** More than anybody reads at a terminal. */
 const maxShownLines = 20_000;
@@ -84,12 +93,6 @@ export const contentLines = (digest: string, bytes: Uint8Array | undefined): Res
   }
   if (text.includes('\0')) return notShown(digest, `its ${bytes.length} bytes are no text`);
   const json = documentLines(text);
-  const lines: readonly DocumentLine[] = json.ok
-    ? json.value
-    : text.split('\n').map((line, at) => ({
-        path: `line ${at + 1}`,
-        value: visibleText(line),
-        strange: needsEscaping(line),
-      }));
+  const lines: readonly DocumentLine[] = json.ok ? json.value : textLines(text);
   return lines.length > maxShownLines ? notShown(digest, `it has ${lines.length} lines`) : ok(lines);
 };

@@ -43,7 +43,7 @@ const nameOf = (value: JsonValue): string | undefined =>
 
 // Tiers and seats are known by name, so that one in between moves none of the others; names and ids come and go.
 const ofLists = (before: readonly JsonValue[], after: readonly JsonValue[], path: string): readonly string[] => {
-  const whole = [`${path} ${shown(before as JsonValue)} → ${shown(after as JsonValue)}`];
+  const whole = [`${path} ${shown(before)} → ${shown(after)}`];
   const both = [...before, ...after];
   if (both.every(isPlain)) {
     const [old, fresh] = [new Set(before.map(shown)), new Set(after.map(shown))];

@@ -47,7 +47,7 @@ export const openSigner = async (spec: string, setting: SignerSetting): Promise<
 
 /** Reads a public key from a `.pub` file, or the public half of a private one. */
 export const readPublicKey = (path: string): Result<SshPublicKey> => {
-  const text = readKeyFile(path);
+  const text = readKeyFile(path, 'name a public key file such as `~/.ssh/id_ed25519.pub`');
   if (!text.ok) return text;
   if (!text.value.startsWith('-----BEGIN')) return parseSshPublicKey(text.value.trim());
   const key = parseOpenSshPrivateKey(text.value);
@@ -56,13 +56,13 @@ export const readPublicKey = (path: string): Result<SshPublicKey> => {
   return beside.ok ? parseSshPublicKey(beside.value.trim()) : key;
 };
 
-const readKeyFile = (path: string): Result<string> => {
+const readKeyFile = (path: string, help = 'name a private key file, or `agent`'): Result<string> => {
   try {
     if (statSync(path).size <= 65_536) return ok(readFileSync(path, 'utf8'));
     return unavailable(`\`${path}\` is too large for a key`, 'name the file that `ssh-keygen` wrote');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    return unavailable(`key file \`${path}\` cannot be read (${code})`, 'name a private key file, or `agent`');
+    return unavailable(`key file \`${path}\` cannot be read (${code})`, help);
   }
 };
 

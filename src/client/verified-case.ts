@@ -87,7 +87,11 @@ export const compareWithAsk = (opened: OpenedCase, ask: Ask): Result<null> => {
 };
 
 /** Whether a request that was made before is for exactly what this call is about; its end may be another. */
-export const compareForResume = (opened: OpenedCase, ask: Ask): Result<null> => {
+export const compareForResume = (
+  opened: OpenedCase,
+  ask: Ask,
+  how: 'with a new resume key' | 'without `--request`',
+): Result<null> => {
   const { change } = opened;
   const other = differenceFrom(opened, { ...ask, not_after: change.not_after });
   return other === undefined
@@ -97,6 +101,6 @@ export const compareForResume = (opened: OpenedCase, ask: Ask): Result<null> => 
         'W5',
         `request \`${change.request}\` was made for another \`${other.name}\` than this call`,
         { request: change.request, approved: other.stands, here: other.asked },
-        'what was approved is not what you hold: ask anew, with a new resume key',
+        `what was approved is not what you hold: ask anew, ${how}`,
       );
 };

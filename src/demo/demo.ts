@@ -41,6 +41,7 @@ export const runDemo = async ({ json, keep }: DemoOptions): Promise<boolean> => 
     for (const end of endings.toReversed()) await end();
     if (keep === undefined) rmSync(folder, { recursive: true, force: true });
   }
+  steps.sum();
   return steps.allHeld;
 };
 

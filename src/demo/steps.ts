@@ -23,6 +23,12 @@ export class Steps {
     return this.#lines.length;
   }
 
+  /** The last line for people: how much of it held. Who reads JSON counts for themselves. */
+  sum(): void {
+    const held = this.#lines.filter((line) => line.ok).length;
+    if (!this.#json) process.stdout.write(`\n${held} of ${this.#lines.length} hold\n`);
+  }
+
   note(step: string, ok: boolean, detail: string): void {
     const line: StepLine = { step, ok, detail };
     this.#lines.push(line);

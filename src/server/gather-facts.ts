@@ -39,13 +39,19 @@ export const gatherFacts = async (context: ServerContext, statement: RequestStat
   return ok({ gathered, evidence });
 };
 
+/** What an operator writes to have each adapter (docs/operations.md). */
+const settings: { readonly [adapter: string]: string } = {
+  git: 'git: {repository: FOLDER, base: refs/heads/main}',
+  'file-digest': 'files: {root: FOLDER}',
+};
+
 const notConfigured = (fact: string, adapter: string): Refused =>
   refuse(
     'fact-source-failed',
     'F2',
     `fact \`${fact}\` comes from the adapter \`${adapter}\`, which this server does not have`,
     { fact, adapter },
-    `configure \`${adapter}\` in \`countersign.yaml\``,
+    `write \`${settings[adapter] ?? `${adapter}: {…}`}\` in \`countersign.yaml\` of the data folder, and start the server again`,
   );
 
 const within = async (

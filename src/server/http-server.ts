@@ -124,7 +124,7 @@ export const listen = (server: Server, host: string, port: number): Promise<Resu
               'H5',
               `port ${port} of \`${host}\` is in use by another process`,
               { host, port },
-              'stop it, or choose another port with `--port`',
+              'stop it, or choose another port with `--listen HOST:PORT`',
             )
           : refuse(
               'config-malformed',

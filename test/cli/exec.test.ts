@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -182,6 +182,32 @@ test('killed between use and end: the next start reports unknown, with a finding
   const { body } = await running.get<{ entry: string }>(`/v1/ledger/entries/${view.entries.at(-1)}`);
   assert.match(body.entry, /outcome-unknown/);
   assert.equal(readFileSync(marks, 'utf8'), 'x\n');
+});
+
+test('copies of a process that was killed while it waited go after a day; those of one that waits stay', async () => {
+  const left = await start(['--', '/bin/true']);
+  left.child.kill('SIGKILL');
+  await left.end;
+  const runs = join(desks.home('ada'), 'runs');
+  const [dead = ''] = readdirSync(runs);
+  const waits = await start(['--', '/bin/true']);
+  const [alive = ''] = readdirSync(runs).filter((one) => one !== dead);
+  const days = new Date(Date.now() - 2 * 86_400_000);
+  for (const name of [dead, alive]) utimesSync(join(runs, name), days, days);
+  const next = await start(['--', '/bin/true']);
+  assert.ok(!existsSync(join(runs, dead)));
+  assert.ok(existsSync(join(runs, alive)));
+  for (const run of [waits, next]) {
+    run.child.kill('SIGINT');
+    await run.end;
+  }
+});
+
+test('the key that runs it is told by its option, in exec', async () => {
+  const args = ['--fact', 'host=db1', '--reason', 'x', '--run-key', desks.key('linus'), '--', '/bin/true'];
+  const refused = await desks.run('ada', ['exec', 'run.command', ...args]);
+  assert.equal(refused.refusal['code'], 'executor-not-allowed', refused.stderr);
+  assert.match(String(refused.refusal['help']), /--run-key FILE/);
 });
 
 test('signals reach the command, and its end by a signal is told as shells tell it', async () => {

@@ -106,7 +106,7 @@ test('usage errors say what was meant and end with 2; data stays off stderr and 
     [['ledger', 'proof', 'seven'], /`seven` is no index/],
     [['token'], /Usage: countersign token/],
     [['token', 'create', '--dir', folder], /required option `--name <name>` not specified/],
-    [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
+    [['completion', 'tcsh'], /`tcsh` is no shell\n {2}help: write one of bash, zsh, fish/],
     [['verify', 'x'], /--pin is missing: without it a file proves nothing/],
     [['verify', 'x', '--pin', 'sha256:12'], /`sha256:12` is no pin/],
     [['serve', '--dir', folder, '--listen', 'nowhere'], /`nowhere` is no address/],
@@ -121,6 +121,26 @@ test('usage errors say what was meant and end with 2; data stays off stderr and 
     assert.equal(stdout, '', args.join(' '));
     assert.match(stderr, said);
   }
+});
+
+test('help explains a part of a verb, and knows when there is none', async () => {
+  const part = await runCli(['help', 'policy', 'lint']);
+  assert.equal(part.code, 0);
+  assert.match(part.stdout, /Usage: countersign policy lint/);
+  const none = await runCli(['help', 'roster', 'nonsense']);
+  assert.equal(none.code, 2);
+  assert.match(
+    none.stderr,
+    /error\[usage\]: `roster` has no part `nonsense`\n {2}help: its parts are show, propose, possession/,
+  );
+});
+
+test('a value that is none of the choices is said in our words', async () => {
+  const kind = await runCli(['policy', 'schema', 'nonsense']);
+  assert.equal(kind.code, 2);
+  assert.match(kind.stderr, /error\[usage\]: `nonsense` is no kind\n {2}help: write one of action, roster/);
+  const format = await runCli(['policy', 'lint', '.', '--format', 'x']);
+  assert.match(format.stderr, /error\[usage\]: `x` is no value of --format\n {2}help: write one of pretty, github/);
 });
 
 test('with --json a failure is one JSON document on stderr; after `--` it is not ours', async () => {

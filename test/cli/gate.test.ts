@@ -84,6 +84,18 @@ test('asks once for a resume key, exits 8 while pending, and 0 with the permit u
   assert.equal((await gate('run-1')).code, 5);
 });
 
+test('after a refusal the same call asks again, with the same resume key, once it is mended (C11)', async () => {
+  const before = await count();
+  const refused = await gate('run-mended', ['--executor', `${desks.key('linus')}.pub`]);
+  assert.equal(refused.refusal['code'], 'executor-not-allowed', refused.stderr);
+  const again = await gate('run-mended', ['--executor', `${desks.key('linus')}.pub`]);
+  assert.equal(again.refusal['code'], 'executor-not-allowed', again.stderr);
+  const [one, two] = await Promise.all([gate('run-mended'), gate('run-mended')]);
+  assert.equal(one.code, 8, one.stderr);
+  assert.deepEqual(two.data['request'], one.data['request'], 'two runners ask once all the same');
+  assert.equal(await count(), before + 1);
+});
+
 test('another artefact than the approved one does not pass (C1)', async () => {
   const first = await gate('run-2');
   const id = String(first.data['request']);

@@ -100,6 +100,55 @@ test('O5–O8: a change that the ledger would refuse is refused before anybody i
   assert.match(twice.stderr, /error\[json-duplicate-key\]/);
 });
 
+test('people, machines, keys and groups change by short forms; what is set twice is refused', async () => {
+  const { records } = JSON.parse((await trial.as('ada', ['roster', 'show', '--json'])).stdout) as {
+    readonly records: { readonly [key: string]: unknown };
+  };
+  const { people } = JSON.parse((await trial.as('ada', ['roster', 'show', '--json'])).stdout) as {
+    readonly people: { readonly [id: string]: string };
+  };
+  const [grace = ''] = Object.entries(people).find(([, name]) => name === 'Grace Hopper') ?? [];
+  const key =
+    Object.keys(records)
+      .find((one) => one.startsWith('key/'))
+      ?.slice('key/'.length) ?? '';
+  const out = join(trial.org.folder, 'short.json');
+  const propose = (...args: readonly string[]) =>
+    trial.as('ada', [
+      'roster',
+      'propose',
+      '--out',
+      join(trial.org.folder, `${args.length}-${args.at(-1)?.slice(-6)}.json`),
+      ...args,
+    ]);
+  const drafted = await trial.as('ada', [
+    ...['roster', 'propose', '--out', out, '--suspend', `person:${grace}`, '--distrust-key', `${key}=3`],
+    ...['--add-machine', `ci,accountable=${grace},purpose=builds, and deploys`],
+  ]);
+  assert.equal(drafted.code, 0, drafted.stderr);
+  assert.match(drafted.stderr, new RegExp(`person/${grace}\\.status "active" → "suspended"`));
+  assert.match(drafted.stderr, /key\/SHA256:\S+\.distrusted_from null → 3/);
+  assert.match(
+    drafted.stderr,
+    /machine\/ci added: \{"status":"active","accountable":"p_\w+","purpose":"builds, and deploys"\}/,
+  );
+  for (const wrong of [
+    ['--add-machine', 'ci'],
+    ['--distrust-key', key],
+    ['--distrust-key', `${key}=-1`],
+  ])
+    assert.equal((await propose(...wrong)).code, 2);
+  const [one, two] = ['one.json', 'two.json'].map((name) => join(trial.org.folder, name)) as [string, string];
+  writeFileSync(one, `{"group/new":{"members":["${grace}"]}}`);
+  writeFileSync(two, `{"group/newer":{"members":["${grace}"]}}`);
+  const merged = await propose('--set', one, '--set', two);
+  assert.match(merged.stderr, /group\/new added[^]*group\/newer added/);
+  writeFileSync(two, `{"group/new":{"members":[]}}`);
+  const twice = await propose('--set', one, '--set', two);
+  assert.equal(twice.code, 2);
+  assert.match(twice.stderr, /`group\/new` is set twice/);
+});
+
 const git = (folder: string, ...args: readonly string[]): string =>
   execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], {
     cwd: folder,
@@ -124,6 +173,9 @@ test('G34, INV8: policy is proposed from a clean commit, approved by two, and in
 
   git(folder, 'commit', '-qam', 'two people for notes');
   const commit = git(folder, 'rev-parse', 'HEAD').trim();
+  const linted = await runCli(['policy', 'lint', folder]);
+  const [digest] = /sha256:[0-9a-f]{64}/.exec(linted.stderr) ?? [''];
+  assert.ok(linted.stderr.includes(`${digest} from git:${commit}`), linted.stderr);
   const asked = await trial.as('ada', ['policy', 'propose', folder, '--reason', 'Two people', '--json']);
   assert.equal(asked.code, 0, asked.stderr);
   const { request } = JSON.parse(asked.stdout) as { readonly request: string };
@@ -138,6 +190,7 @@ test('G34, INV8: policy is proposed from a clean commit, approved by two, and in
   assert.match(human.stdout, /Policy version 1/);
   assert.equal((await trial.as('radia', ['activate', request])).code, 0);
   const shown = await trial.as('ada', ['policy', 'show']);
+  assert.ok(shown.stdout.includes(digest), 'lint named the digest that is proposed');
   assert.match(shown.stdout, new RegExp(`Policy version 2, sha256:[0-9a-f]{64}, from git:${commit}`));
   assert.match(shown.stdout, /platform: 2 of group:platform/);
   const again = await trial.as('ada', ['policy', 'propose', folder, '--reason', 'again', '--json']);

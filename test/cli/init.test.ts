@@ -125,9 +125,25 @@ test('N7: at a terminal the words are not on the screen before they are typed, a
   assert.equal(wrong.code, 7, wrong.seen);
   assert.match(wrong.seen, /error\[draft-differs\]/);
   assert.ok(!wrong.seen.includes(words), 'the words are not given away');
+  assert.match(wrong.seen, /Whoever drafted it reads out six words/);
   const right = await atTerminal(command, words.toUpperCase());
   assert.equal(right.code, 0, right.seen);
   assert.equal(readdirSync(join(org.folder, 'draft', 'signatures')).length, 1);
+});
+
+test('N7: a summary that says something else than the draft is signed by nobody; the words stand in no file', async () => {
+  const org = organisation();
+  const pin = (await draft(org)).stdout.trim();
+  const file = join(org.folder, 'draft', 'SUMMARY.txt');
+  const text = readFileSync(file, 'utf8');
+  assert.doesNotMatch(text, /^Words /m);
+  writeFileSync(file, text.replace('2 of 2 keys', '1 of 2 keys'));
+  const sign = ['init', 'sign', join(org.folder, 'draft'), '--key', org.key('ada'), '--pin', pin];
+  const refused = await runCli(sign);
+  assert.equal(refused.code, 7);
+  assert.match(refused.stderr, /error\[draft-differs\]: `SUMMARY.txt` is not what this draft says/);
+  writeFileSync(file, text);
+  assert.equal((await runCli(sign)).code, 0);
 });
 
 test('N2: a signature by another key, or over another draft, founds nothing', async () => {
