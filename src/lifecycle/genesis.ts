@@ -18,7 +18,7 @@ import { digestOf } from '../crypto/digest.ts';
 import { isGovernance } from '../assess/build-change.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import { parseCompiledPolicy, policyDigest } from '../policy/policy-shape.ts';
-import { checkSoundness } from '../policy/soundness.ts';
+import { firstUnsound } from '../policy/soundness.ts';
 import { verifyEnvelope } from '../roster/authenticate.ts';
 import { rosterDocument } from '../roster/change.ts';
 import { policyFactsOf } from '../roster/policy-facts.ts';
@@ -86,7 +86,7 @@ export const readUnsignedGenesis = (text: string, attachments: Attachments): Res
   if (!policy.ok) return policy;
   const people = checkFounders(statement, roster.value);
   if (people !== undefined) return people;
-  const unsound = checkSoundness(policy.value, policyFactsOf(roster.value))[0];
+  const unsound = firstUnsound(policy.value, policyFactsOf(roster.value));
   if (unsound !== undefined) return { ok: false, refusal: unsound };
   const weak = checkThreshold(thresholdOf(statement), policy.value);
   if (weak !== undefined) return weak;

@@ -6,7 +6,7 @@ import { isGovernance } from '../assess/build-change.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import { parsePolicyChange } from '../policy/policy-change.ts';
 import { policyDigest } from '../policy/policy-shape.ts';
-import { checkSoundness } from '../policy/soundness.ts';
+import { firstUnsound } from '../policy/soundness.ts';
 import type { ChangeDocument } from '../request/change-document.ts';
 import { applyRosterChange, parseRosterChange } from '../roster/change.ts';
 import { policyFactsOf } from '../roster/policy-facts.ts';
@@ -47,9 +47,7 @@ export const applyGovernance = (state: State, change: ChangeDocument, attachment
   const roster = applyRosterChange(state.roster, parsed.value, { ledger: change.ledger, tenant: change.tenant });
   if (!roster.ok) return roster;
   // Who leaves, leaves at once (INV4); but nobody may lock the door to governance behind them.
-  const unsound = checkSoundness(state.policy, policyFactsOf(roster.value)).find((one) =>
-    isGovernance(String(one.facts['action'] ?? '')),
-  );
+  const unsound = firstUnsound(state.policy, policyFactsOf(roster.value), isGovernance);
   if (unsound !== undefined) return { ok: false, refusal: unsound };
   return ok({ roster: roster.value, policy: state.policy, kind: 'roster' });
 };
@@ -68,7 +66,7 @@ const applyPolicy = (state: State, current: CompiledPolicy, bytes: Uint8Array): 
     );
   const weak = checkThreshold(state.identity?.threshold ?? Number.MAX_SAFE_INTEGER, policy);
   if (weak !== undefined) return weak;
-  const unsound = checkSoundness(policy, policyFactsOf(state.roster))[0];
+  const unsound = firstUnsound(policy, policyFactsOf(state.roster));
   return unsound === undefined ? ok({ roster: state.roster, policy, kind: 'policy' }) : { ok: false, refusal: unsound };
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CompiledAction, CompiledTier, KeyLevel } from './compiled.ts';
-import { canFillSeats } from './fill-seats.ts';
+import { canFillSeats, type Work } from './fill-seats.ts';
 import { canSignAt, personsBehind, sharesOne, type PolicyRosterFacts } from './roster-facts.ts';
 
 /** For whom, as requester, a gate could be met by others, and for whom not. */
@@ -20,16 +20,33 @@ export const reachOfTier = (roster: PolicyRosterFacts, action: CompiledAction, t
 
 /** The same for the emergency path, whose commanders sign at the strictest tier's level (SPEC E1). */
 export const reachOfEmergency = (roster: PolicyRosterFacts, action: CompiledAction): Reach => {
-  const { emergency } = action;
-  if (emergency === null) return { can: [], cannot: [] };
-  const sign_with = action.tiers.at(-1)?.sign_with ?? 'hardware';
-  return reach(roster, {
-    ask: emergency.ask,
-    run: action.run,
-    seats: [emergency.confirm],
-    must_not_share: [],
-    sign_with,
-  });
+  const gate = emergencyQuestion(action);
+  return gate === undefined ? { can: [], cannot: [] } : reach(roster, gate);
+};
+
+/** What the emergency path asks for, or undefined where there is none. */
+export const emergencyQuestion = ({ emergency, run, tiers }: CompiledAction): GateQuestion | undefined =>
+  emergency === null
+    ? undefined
+    : {
+        ask: emergency.ask,
+        run,
+        seats: [emergency.confirm],
+        must_not_share: [],
+        sign_with: tiers.at(-1)?.sign_with ?? 'hardware',
+      };
+
+// Comparisons of people that the ledger spends on one gate while everybody waits, a veto included (A44). A gate for
+// which they run out counts as one that nobody meets (INV4).
+const mostWork = 100_000;
+
+/** Whether anybody at all who may ask could find enough other people; stops at the first, and after bounded work. */
+export const anybodyReaches = (roster: PolicyRosterFacts, gate: GateQuestion): boolean => {
+  const work: Work = { left: mostWork };
+  const members = signersOf(roster, gate);
+  return personsBehind(roster, gate.ask).some(
+    (requester) => work.left > 0 && canPass(roster, gate, { members, requester, work }),
+  );
 };
 
 /** The same for any gate. */
@@ -37,9 +54,7 @@ export const reach = (roster: PolicyRosterFacts, gate: GateQuestion): Reach => {
   const can: string[] = [];
   const cannot: string[] = [];
   const answers = new Map<string, boolean>();
-  const members = gate.seats.map((seat) =>
-    personsBehind(roster, [seat.group]).filter((id) => canSignAt(roster, id, gate.sign_with)),
-  );
+  const members = signersOf(roster, gate);
   const everybody = new Set(members.flat());
   const runners = new Set(personsBehind(roster, gate.run));
   for (const requester of personsBehind(roster, gate.ask)) {
@@ -49,27 +64,29 @@ export const reach = (roster: PolicyRosterFacts, gate: GateQuestion): Reach => {
       gate.must_not_share.map((attribute) => roster.attributesOf(requester)[attribute] ?? null),
       runners.has(requester),
     ]);
-    const known = answers.get(kind) ?? canPass(roster, gate, members, requester);
+    const known = answers.get(kind) ?? canPass(roster, gate, { members, requester });
     answers.set(kind, known);
     (known ? can : cannot).push(requester);
   }
   return { can, cannot };
 };
 
-const canPass = (
-  roster: PolicyRosterFacts,
-  gate: GateQuestion,
-  members: readonly (readonly string[])[],
-  requester: string,
-): boolean => {
+const signersOf = (roster: PolicyRosterFacts, gate: GateQuestion): readonly (readonly string[])[] =>
+  gate.seats.map((seat) => personsBehind(roster, [seat.group]).filter((id) => canSignAt(roster, id, gate.sign_with)));
+
+type Asked = { readonly members: readonly (readonly string[])[]; readonly requester: string; readonly work?: Work };
+
+const canPass = (roster: PolicyRosterFacts, gate: GateQuestion, { members, requester, work }: Asked): boolean => {
   const conflict = (a: string, b: string): boolean => sharesOne(roster, a, b, gate.must_not_share);
   const positions = gate.seats.flatMap((seat, at) => {
     const options = (members[at] ?? []).filter((id) => id !== requester && !conflict(id, requester));
     return Array.from({ length: Math.max(0, Math.min(seat.count, maxCount)) }, () => options);
   });
+  const compared = positions.reduce((sum, options) => sum + options.length, 1);
   return executorsOf(roster, gate.run, requester).some((executor) => {
+    if (work !== undefined && (work.left -= compared) <= 0) return false;
     const apart = positions.map((options) => options.filter((id) => id !== executor));
-    return canFillSeats({ positions: apart, conflict }) === 'yes';
+    return canFillSeats({ positions: apart, conflict, ...(work === undefined ? {} : { work }) }) === 'yes';
   });
 };
 

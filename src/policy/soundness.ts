@@ -4,7 +4,7 @@ import type { CompiledAction, CompiledPolicy, PrincipalRef } from './compiled.ts
 import { about, checkConsistency } from './consistency.ts';
 import { nearest } from './diagnostic.ts';
 import { checkGovernance } from './governance-rules.ts';
-import { reachOfEmergency, reachOfTier } from './reach.ts';
+import { anybodyReaches, emergencyQuestion } from './reach.ts';
 import type { PolicyRosterFacts } from './roster-facts.ts';
 import { checkOrder, checkTier, maxSeats } from './tier-rules.ts';
 import { checkTiming } from './timing-rules.ts';
@@ -21,6 +21,21 @@ export const checkSoundness = (policy: CompiledPolicy, roster: PolicyRosterFacts
   ...checkGovernance(policy),
   ...Object.values(policy.actions).flatMap((action) => checkAction(action, roster)),
 ];
+
+/** The first of them, for the ledger, which needs no more: it looks no further, since everybody waits meanwhile (A44). */
+export const firstUnsound = (
+  policy: CompiledPolicy,
+  roster: PolicyRosterFacts,
+  concerns: (action: string) => boolean = () => true,
+): Refusal | undefined => {
+  const [ungoverned] = checkGovernance(policy);
+  if (ungoverned !== undefined) return ungoverned;
+  for (const action of Object.values(policy.actions)) {
+    const [first] = concerns(action.name) ? checkAction(action, roster) : [];
+    if (first !== undefined) return first;
+  }
+  return undefined;
+};
 
 // What rests on a name that is wrong would only be told twice, so it waits until the name is right.
 const checkAction = (action: CompiledAction, roster: PolicyRosterFacts): readonly Refusal[] => {
@@ -124,8 +139,9 @@ const checkTiers = (
   action.tiers.flatMap((tier) => {
     const wrong = checkTier(action, tier);
     if (wrong.length > 0) return wrong;
-    if (waits(tier.name) || reachOfTier(roster, action, tier).can.length > 0) return [];
-    const why = whyUnmeetable(roster, { ...tier, ask: action.ask, run: action.run });
+    const gate = { ...tier, ask: action.ask, run: action.run };
+    if (waits(tier.name) || anybodyReaches(roster, gate)) return [];
+    const why = whyUnmeetable(roster, gate);
     const seat = why.facts['seat'];
     return [
       about(
@@ -150,7 +166,8 @@ const checkTiers = (
 
 const checkEmergency = (action: CompiledAction, roster: PolicyRosterFacts, waits: boolean): readonly Refusal[] => {
   const { emergency } = action;
-  if (emergency === null) return [];
+  const gate = emergencyQuestion(action);
+  if (emergency === null || gate === undefined) return [];
   const { count } = emergency.confirm;
   const found: Refusal[] = [];
   if (emergency.ask.length === 0)
@@ -170,7 +187,7 @@ const checkEmergency = (action: CompiledAction, roster: PolicyRosterFacts, waits
         { where: 'emergency.confirm' },
       ),
     );
-  if (found.length === 0 && !waits && reachOfEmergency(roster, action).can.length === 0)
+  if (found.length === 0 && !waits && !anybodyReaches(roster, gate))
     found.push(
       about(
         action,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JsonObject } from '../kernel/refusal.ts';
 import { didYouMean, nearest } from './diagnostic.ts';
-import { reach, type GateQuestion } from './reach.ts';
+import { anybodyReaches, type GateQuestion } from './reach.ts';
 import { canSignAt, personsBehind, type PolicyRosterFacts } from './roster-facts.ts';
 
 /** Why nobody who may ask could meet a gate, in words that follow `tier …`, and what to do about it. */
@@ -122,8 +122,7 @@ const nobodyAsks = (roster: PolicyRosterFacts, gate: Gate): WhyUnmeetable | unde
       };
 
 const notIndependent = (roster: PolicyRosterFacts, gate: Gate): WhyUnmeetable | undefined => {
-  const passes = (must_not_share: readonly string[]): boolean =>
-    reach(roster, { ...gate, must_not_share }).can.length > 0;
+  const passes = (must_not_share: readonly string[]): boolean => anybodyReaches(roster, { ...gate, must_not_share });
   if (!passes([])) return undefined;
   const alone = gate.must_not_share.filter((one) => !passes([one]));
   const shared = together(alone.length > 0 ? alone : gate.must_not_share);
@@ -137,7 +136,7 @@ const notIndependent = (roster: PolicyRosterFacts, gate: Gate): WhyUnmeetable | 
 
 const ranOrAsked = (roster: PolicyRosterFacts, gate: Gate): WhyUnmeetable => {
   const runners = personsBehind(roster, gate.run);
-  if (reach(roster, { ...gate, must_not_share: [], run: [] }).can.length > 0)
+  if (anybodyReaches(roster, { ...gate, must_not_share: [], run: [] }))
     return {
       cause: 'executor',
       message:
