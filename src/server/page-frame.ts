@@ -11,7 +11,7 @@ export type PageContext = {
   readonly now: Instant;
   /** Person id to display name. */
   readonly people: { readonly [person: string]: string };
-  /** Principal who is signed in, `person:p_…` or `machine:…`; null when nobody is. */
+  /** Principal who is signed in, `person:p_…` or `machine:…`; null with a read token, which is nobody in particular. */
   readonly viewer: string | null;
   readonly trial: boolean;
   /** Origin of the ledger's checkpoints, `countersign/<nonce>`. */
@@ -40,9 +40,11 @@ export const readerPage = (context: PageContext, title: string, body: Html): str
     title,
     context.nonce,
     html`${context.trial && trialNote}${body}`,
-    context.viewer === null
-      ? html`<a href="/sign-in">Sign in</a>`
-      : html`Signed in to read as ${principalName(context.people, context.viewer)}
+    html`${
+      context.viewer === null
+        ? 'Reading with a token'
+        : html`Signed in to read as ${principalName(context.people, context.viewer)}`
+    }
 <form class="inline" method="post" action="/sign-out"><button class="plain-button">Sign out</button></form>`,
     html`<p>Ledger <code>${context.ledger}</code><br>Pin <code>${context.pin}</code></p>
 <p>Names are what this server calls people; the ledger knows only their ids. Compare the pin with the one you were given.</p>`,

@@ -50,7 +50,7 @@ export const signSection = ({ view, context }: RequestScene): Html | false => {
 ${met ? html`<p>Every seat is filled. You can still say no:</p>` : html`${command(approveCommand('approve', view.request, context))}<p>To say no:</p>`}
 ${command(approveCommand('reject', view.request, context))}`;
   return html`<section aria-labelledby="sign"><h2 id="sign">How to sign</h2>
-${view.can_decide === null && html`<p>Whoever may decide signs like this. Sign in as a person to see the exact statement you would sign.</p>`}
+${view.can_decide === null && html`<p>Whoever may decide signs like this. Sign in with your own key to see the exact statement you would sign.</p>`}
 ${own}${opensshWay(view, context)}</section>`;
 };
 

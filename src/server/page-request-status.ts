@@ -137,7 +137,7 @@ const isOpen = ({ status }: RequestView): boolean => status === 'pending' || sta
 
 const viewerLine = ({ view, context }: RequestScene): Html => {
   if (context.viewer === null)
-    return html`<p class="you"><a href="/sign-in">Sign in</a> to see what you may do here.</p>`;
+    return html`<p class="you">You read with a token, which is nobody in particular. <a href="/sign-in?next=${encodeURIComponent(`/requests/${view.request}`)}">Sign in with your own key</a> to see what you may do here.</p>`;
   const machine = context.viewer.startsWith('machine:');
   const can = machine
     ? { may: false, why: 'viewer-is-machine', seats: [] }

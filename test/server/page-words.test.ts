@@ -153,6 +153,14 @@ test('what no longer applies is left out: an end to come, and how to sign', () =
   assert.doesNotMatch(over, /by itself at the latest|How to sign/);
 });
 
+test('whoever reads with a token is told that it is nobody in particular, and can end that', () => {
+  const { world, id } = asked();
+  const page = renderRequestPage(viewOf(world, id, null), contextOf(world, null));
+  assert.match(textIn(page), /Reading with a token ?Sign out.*You read with a token, which is nobody in particular/);
+  assert.ok(page.includes(`href="/sign-in?next=${encodeURIComponent(`/requests/${id}`)}"`));
+  assert.match(page, /action="\/sign-out"/);
+});
+
 test('emergencies come first among what waits, then what has the least time left', () => {
   const { world, id } = asked();
   const base = viewOf(world, id, null);
