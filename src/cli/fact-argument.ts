@@ -7,15 +7,15 @@ import type { CompiledAction, CompiledFact, FactSource, FactType } from '../poli
 
 /** How each type is written on a command line. */
 const written: Readonly<Record<FactType, string>> = {
-  name: 'a name, such as `shop`',
+  name: 'a name of lowercase letters, digits, dots, dashes and underscores, such as `shop`',
   'text-digest': '`sha256:…`, or `@FILE` to have it worked out',
   digest: '`sha256:…`, or `@FILE` to have it worked out',
-  commit: 'a full commit id',
+  commit: 'a full commit id of 40 or 64 hex digits',
   int: 'a whole number',
   bool: '`true` or `false`',
-  path: 'a relative path',
+  path: 'a relative path without `..`',
   'list<person>': 'person ids with commas between them',
-  'list<name>': 'names with commas between them',
+  'list<name>': 'names of lowercase letters, digits, dots, dashes and underscores, with commas between them',
 };
 
 const sourceText = (source: FactSource): string =>

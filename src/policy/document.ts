@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
+import { adapterNames } from './consistency.ts';
+import { factTypes } from './policy-shape.ts';
 
 /**
  * An `Action` document as people write it (kebab-case keys). One source for types, validation and the editor schema.
@@ -9,23 +11,50 @@ import { z } from 'zod';
 const plainName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be a name of lowercase letters, digits and dashes');
 const prose = (max: number) => z.string().min(1, 'must not be empty').max(max, `must have at most ${max} characters`);
 const references = z.array(z.string()).max(32);
-const duration = z.string().describe('a whole number and a unit: 30s, 15m, 4h, 3d');
+// `pattern` and `enum` below are for editors; the texts are read by `compile-texts`, which says what is wrong in them.
+const duration = z.string().meta({
+  description: 'a whole number from 1 and a unit: 30s, 15m, 4h, 3d; at most 400 days',
+  pattern: '^[0-9]{1,9}[smhd]$',
+});
+const holder = z.string().meta({
+  description: '`group:<name>` or `person:<id>`',
+  pattern: '^(group|person):[a-z][a-z0-9_-]{0,62}$',
+});
+const seat = z.string().meta({
+  description: 'how many of whom, such as `1 of group:platform`',
+  pattern: '^[0-9]{1,9} +of +(group|person):[a-z][a-z0-9_-]{0,62}$',
+});
 const condition = z.string().max(2000).describe('a CEL condition over the facts, such as `facts.migrations > 0`');
 const points = z.int().min(0, 'must not be negative: factors only ever add up').max(1_000_000);
 
 const tier = z.strictObject({
   name: plainName,
   'from-score': z.int().min(0).max(100_000_000),
-  approvals: z.record(plainName, z.string().describe('such as `1 of group:platform`')).optional(),
+  approvals: z.record(plainName, seat).optional(),
   automatic: z.unknown().optional(),
   'must-not-share': z
     .array(z.string().regex(/^[a-z][a-z_]{0,30}$/, 'must be an attribute such as `team`'))
     .max(8)
     .default([]),
-  'sign-with': z.enum(['own-key', 'present', 'hardware']),
-  'independent-surface': z.int().min(0).max(64).default(0),
+  'sign-with': z
+    .enum(['own-key', 'present', 'hardware'])
+    .describe(
+      'the least a signature has to show: a key of their own, or a security key that was touched and unlocked, enrolled as `present` or `hardware`',
+    ),
+  'independent-surface': z
+    .int()
+    .min(0)
+    .max(64)
+    .default(0)
+    .describe('how many seats are signed where the server cannot choose what is shown'),
   'time-lock': z.strictObject({ wait: duration, veto: references }).optional(),
-  review: z.string().describe('`all`, `none`, or a share such as `10%`').default('none'),
+  review: z
+    .string()
+    .meta({
+      description: 'share of uses that somebody looks at afterwards: `all`, `none`, or such as `10%`',
+      pattern: '^(all|none|[0-9]{1,3}%)$',
+    })
+    .default('none'),
 });
 
 export const actionDocument = z.strictObject({
@@ -35,7 +64,7 @@ export const actionDocument = z.strictObject({
     .regex(/^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*){0,7}$/, 'must be a dotted name such as `deploy.production`')
     .max(200),
   title: prose(200),
-  owner: z.string(),
+  owner: holder,
   runbook: prose(300).optional(),
   target: z
     .string()
@@ -44,7 +73,14 @@ export const actionDocument = z.strictObject({
   facts: z
     .record(
       z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, 'must be a fact name of lowercase letters, digits and underscores'),
-      z.strictObject({ type: z.string(), source: z.string(), max: z.int().min(0).optional() }),
+      z.strictObject({
+        type: z.string().meta({ description: 'what values fit', enum: [...factTypes] }),
+        source: z.string().meta({
+          description: 'who vouches for it: `requester`, `git(fact)`, `file-digest(fact)`, `attested(group:…)`',
+          pattern: `^(requester|(${adapterNames.join('|')})\\([a-z][a-z0-9_]{0,62}\\)|attested\\((group|machine|person):[a-z][a-z0-9_-]{0,62}\\))$`,
+        }),
+        max: z.int().min(0).optional().describe('greatest whole number, or most items of a list'),
+      }),
     )
     .default({}),
   people: z.strictObject({
@@ -67,12 +103,15 @@ export const actionDocument = z.strictObject({
     .default({ start: 0, add: [], 'never-below': [] }),
   tiers: z.array(tier).min(1, 'must have at least one tier').max(8),
   timing: z.strictObject({ 'answer-within': duration, 'permit-valid': duration, 'review-within': duration }),
-  reviewers: z.string().optional(),
-  consume: z.enum(['online', 'offline']).default('online'),
+  reviewers: holder.optional(),
+  consume: z
+    .enum(['online', 'offline'])
+    .default('online')
+    .describe('whether a permit is used up at the server first, or at the target, which reports afterwards'),
   emergency: z
     .strictObject({
       ask: z.union([z.string(), references]),
-      confirm: z.string(),
+      confirm: seat,
       lasts: duration,
       'review-within': duration,
     })

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an `Action` document compiles to: exactly, without prose, and read back by the core's own reader.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { checkFactValue } from '../../src/assess/fact-value.ts';
+import { factValue } from '../../src/cli/fact-argument.ts';
 import { canonicalize } from '../../src/kernel/canonical-json.ts';
+import type { JsonValue } from '../../src/kernel/refusal.ts';
 import { actionSchema, compilePolicy } from '../../src/policy/compile.ts';
 import type { CompiledAction } from '../../src/policy/compiled.ts';
-import { formatCompiledPolicy, parseCompiledPolicy, policyDigest } from '../../src/policy/policy-shape.ts';
+import { factTypes, formatCompiledPolicy, parseCompiledPolicy, policyDigest } from '../../src/policy/policy-shape.ts';
 import { compiled, diagnosticsOf, trialPolicyFiles } from './policy-files.ts';
 
 const sample = `kind: Action
@@ -217,4 +222,71 @@ test('the schema for editors knows the keys of an action', () => {
   assert.equal(schema.additionalProperties, false);
   for (const key of ['kind', 'name', 'facts', 'people', 'risk', 'tiers', 'timing', 'emergency', 'consume'])
     assert.ok(schema.properties[key], key);
+});
+
+type Part = { readonly enum?: readonly string[]; readonly pattern?: string } & { readonly [key: string]: unknown };
+const partAt = (...path: readonly string[]): Part =>
+  path.reduce<Part>((one, part) => one[part] as Part, actionSchema() as Part);
+const fact = (key: string) => partAt('properties', 'facts', 'additionalProperties', 'properties', key);
+const tierKey = (key: string) => partAt('properties', 'tiers', 'items', 'properties', key);
+
+test('the schema for editors has the choices and forms of every text with a grammar of its own', () => {
+  assert.deepEqual(fact('type').enum, factTypes);
+  assert.deepEqual(tierKey('sign-with').enum, ['own-key', 'present', 'hardware']);
+  assert.deepEqual(partAt('properties', 'consume').enum, ['online', 'offline']);
+  const forms: readonly (readonly [Part, readonly string[], readonly string[]])[] = [
+    [
+      fact('source'),
+      ['requester', 'git(commit)', 'file-digest(path)', 'attested(group:qa)'],
+      ['git', 'gti(commit)', 'qa'],
+    ],
+    [tierKey('review'), ['all', 'none', '10%'], ['10', 'some']],
+    [partAt('properties', 'timing', 'properties', 'answer-within'), ['30s', '15m', '4h', '3d'], ['4 hours', '1w', '']],
+    [partAt('properties', 'owner'), ['group:platform', 'person:p_7h2k9w'], ['platform', 'machine:ci']],
+    [
+      tierKey('approvals')['additionalProperties'] as Part,
+      ['1 of group:platform'],
+      ['group:platform', '1 of platform', 'one of group:platform'],
+    ],
+  ];
+  for (const [part, fit, unfit] of forms) {
+    const form = new RegExp(part.pattern ?? 'there is none');
+    for (const text of fit) assert.match(text, form);
+    for (const text of unfit) assert.doesNotMatch(text, form);
+  }
+});
+
+test('docs/policy.md lists every fact type and what fits it, and every choice of the document', () => {
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'policy.md'), 'utf8');
+  for (const type of factTypes) {
+    const row = new RegExp(`^\\| \`${type.replaceAll(/[<>]/g, '.')}\` \\| (.+) \\| \`(.+)\` \\|$`, 'm').exec(page);
+    assert.ok(row, `no row for \`${type}\``);
+    const value = JSON.parse(row[2] ?? '') as JsonValue;
+    const checked = checkFactValue('x', { type, source: { kind: 'requester' }, max: null }, value);
+    assert.ok(checked.ok, `the example of \`${type}\` does not fit it: ${row[2] ?? ''}`);
+  }
+  for (const choice of [
+    'own-key',
+    'present',
+    'hardware',
+    'online',
+    'offline',
+    'advisory',
+    'credential-held',
+    'target-verified',
+  ])
+    assert.ok(page.includes(`| \`${choice}\` |`) || page.includes(`\`${choice}\``), choice);
+  for (const key of ['sign-with', 'independent-surface', 'review', 'consume', 'time-lock', 'enforced'])
+    assert.ok(new RegExp(`^\\| \`${key}\``, 'm').test(page), `no row for \`${key}\``);
+});
+
+test('F3: a name that does not fit is told what a name is, by the ledger and on the command line', () => {
+  const service = { type: 'name', source: { kind: 'requester' }, max: null } as const;
+  const what = /a name of lowercase letters, digits, dots, dashes and underscores/;
+  const refused = checkFactValue('service', service, 'OTHER');
+  assert.ok(!refused.ok);
+  assert.match(refused.refusal.message, what);
+  const typed = factValue('service', service, 'OTHER');
+  assert.ok(!typed.ok);
+  assert.match(typed.refusal.help ?? '', what);
 });
