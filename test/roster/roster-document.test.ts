@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Roster documents: what they compile to, and what is said about those that are wrong (SPEC O9).
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalize } from '../../src/kernel/canonical-json.ts';
@@ -440,4 +442,13 @@ test('the schema for editors knows the sections of a roster', () => {
     'origins',
   ]);
   assert.equal(schema.additionalProperties, false);
+});
+
+test('the example in docs/roster.md compiles as it stands, and the page says where names of people are kept', () => {
+  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'roster.md'), 'utf8');
+  const text = /```yaml\n([\s\S]*?)```/.exec(page)?.[1];
+  assert.ok(text);
+  const result = compileRoster({ name: 'docs/roster.md', text }, { readKey: readSeedKey, idOf });
+  assert.ok(result.ok, result.ok ? '' : result.diagnostics.map(formatDiagnostic).join('\n'));
+  assert.match(page, /`people\.json`.*data folder/);
 });
