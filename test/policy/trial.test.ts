@@ -101,3 +101,14 @@ test('the example in docs/policy.md compiles as it stands', () => {
   assert.equal(policy.actions['deploy.production']?.tiers.length, 2);
   assert.equal(prose['deploy.production']?.runbook, 'runbooks/deploy.md');
 });
+
+test('the first gate is advisory until its policy says credential-held, as its page says', () => {
+  const folder = join(import.meta.dirname, '..', '..', 'examples', 'first-gate');
+  const text = readFileSync(join(folder, 'policy.yaml'), 'utf8');
+  const graded = (changed: string) =>
+    compiled({ name: 'policy.yaml', text: changed }).policy.actions['restart.service']?.enforced;
+  assert.equal(graded(text), 'advisory');
+  assert.equal(graded(text.replace('enforced: advisory', 'enforced: credential-held')), 'credential-held');
+  const page = readFileSync(join(folder, 'README.md'), 'utf8');
+  assert.match(page, /write `enforced: credential-held` in the policy and let `exec` hold the secret/);
+});
