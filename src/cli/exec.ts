@@ -28,6 +28,8 @@ export type ExecOptions = VerifyingOptions &
     readonly runKey?: string;
     readonly request?: string;
     readonly timeout?: string;
+    /** False with `--no-wait`. */
+    readonly wait: boolean;
     readonly minPersons?: string;
     readonly credentialFrom?: string;
     readonly credentialEnv: string;
@@ -57,8 +59,14 @@ const exec = async (action: string, argv: readonly string[], options: ExecOption
     }),
   );
   const { ask, id } = await askFor(client, action, options, run, executor);
+  if (!options.wait) return tellTakeUp(options, id);
   const held = await waitForPermit(client, id, { ask, run, executor, timeout, minPersons: floorOf(options) });
   await carryOut({ client, executor, run, held, journal, credential: credentialOf(options), json: options.json });
+};
+
+const tellTakeUp = ({ request }: ExecOptions, id: string): void => {
+  if (request !== undefined) usage('--no-wait and --request do not go together', 'one asks, the other carries out');
+  say(`Nothing was run. Once it is approved, carry it out with the same command and --request ${id}`);
 };
 
 const floorOf = ({ minPersons }: ExecOptions): number | undefined => {
@@ -175,6 +183,7 @@ export const verb: Verb = (program) => {
     .option('--stdin <file>', "the command's standard input; copied and hashed now")
     .option('--run-key <file|agent>', 'the key that uses the permit; by default the one that asks')
     .option('--request <id>', 'take up a request made before, if it is for exactly this command')
+    .option('--no-wait', 'ask, print the request id, and leave; `--request` carries it out later')
     .option('--timeout <duration>', 'stop waiting after so long; exit code 124')
     .option('--min-persons <count>', 'least number of persons who must have approved, whatever policy says')
     .option(

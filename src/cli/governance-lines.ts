@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { differenceLines, rosterDifference } from '../client/difference-lines.ts';
-import type { JsonObject } from '../kernel/refusal.ts';
 import { parsePolicyChange } from '../policy/policy-change.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import { applyRosterChange, parseRosterChange } from '../roster/change.ts';
@@ -15,7 +14,7 @@ export type GovernanceChange = {
 /** What a policy changes: the commit it comes from, then each value by action. */
 export const policyDifference = (before: CompiledPolicy, after: CompiledPolicy): readonly string[] => [
   ...differenceLines(before.commit, after.commit, 'commit'),
-  ...differenceLines(before.actions as unknown as JsonObject, after.actions as unknown as JsonObject),
+  ...differenceLines(before.actions, after.actions),
 ];
 
 /**

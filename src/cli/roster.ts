@@ -52,7 +52,9 @@ export const verb: Verb = (program) => {
       .addOption(many('--leave <group=person>', 'take a person out of a group'))
       .addOption(many('--suspend <principal>', 'suspend person:<id> or machine:<name>'))
       .addOption(many('--revoke-key <fingerprint>', 'revoke a key, for good'))
-      .addOption(many('--distrust-key <fingerprint=index>', 'count nothing that a key signed from a ledger entry on'))
+      .addOption(
+        many('--distrust-key <fingerprint>', 'count nothing that a key signed from a ledger entry on: SHA256:…=INDEX'),
+      )
       .addOption(many('--remove <record>', 'remove a group, login, enforcement point or origin, such as group/old'))
       .addOption(many('--set <file>', 'records to set, as JSON {"group/new":{…},…} (FORMATS section 5)'))
       .option('--reason <text>', 'why, for the people who decide')

@@ -64,9 +64,18 @@ const describe = (holder: string, roster: Roster, names: Names): readonly [who: 
 /** The three commands to try: a test runs exactly these. */
 export const commandsToTry = (folder: TrialFolder): readonly string[] => {
   const key = (handle: string): string => typed(join(folder.keys, handle));
+  const who = `--key ${key('ada')} --run-key ${key('deployer')} --allow-trial`;
   return [
-    `REQUEST=$(countersign request run.command --content ${typed(folder.noteFile)} --reason 'Try it out' --key ${key('ada')} --allow-trial)`,
+    `REQUEST=$(countersign exec run.command --no-wait --reason 'Try it out' ${who} -- echo hello)`,
     `countersign approve "$REQUEST" --key ${key('grace')} --allow-trial`,
-    `countersign show "$REQUEST" --verify --allow-trial`,
+    `countersign exec run.command --request "$REQUEST" ${who} -- echo hello`,
   ];
 };
+
+/** A deployment of the trial's own commit: two people of two teams, neither of them its author. */
+export const deploymentToTry = (folder: TrialFolder, commit: string): string =>
+  `countersign request deploy.production --fact service=shop --fact migrations=0 --fact commit=${commit} --fact artifact_path=shop.html --reason 'A basket' --key ${typed(join(folder.keys, 'ada'))} --allow-trial`;
+
+/** Opens a session that a browser signs in with. */
+export const signInToTry = (folder: TrialFolder): string =>
+  `countersign login --print-token --key ${typed(join(folder.keys, 'grace'))} --allow-trial`;

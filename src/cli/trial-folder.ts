@@ -22,7 +22,9 @@ export type TrialFolder = {
   readonly home: string;
   readonly tokenFile: string;
   readonly envFile: string;
-  readonly noteFile: string;
+  /** What actions of the example policy are about: a repository with signed commits, and a built file. */
+  readonly repository: string;
+  readonly artefacts: string;
   readonly logFile: string;
 };
 
@@ -33,7 +35,8 @@ export const trialFolder = (root: string): TrialFolder => ({
   home: join(root, 'home'),
   tokenFile: join(root, 'read.token'),
   envFile: join(root, 'env'),
-  noteFile: join(root, 'note.txt'),
+  repository: join(root, 'repository'),
+  artefacts: join(root, 'artefacts'),
   logFile: join(root, 'server.log'),
 });
 

@@ -2,11 +2,12 @@
 // `npm start` for a newcomer: one command, and the commands it prints are true, word for word.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { runCli, startCli } from './run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-start-'));
@@ -77,7 +78,7 @@ test('a first start makes everything within seconds, and its commands run as pri
       assert.equal(statSync(join(folder, 'trial', 'keys', name)).mode & 0o777, 0o600, `${name} is for its owner alone`);
     assert.equal(statSync(join(folder, 'trial', 'read.token')).mode & 0o777, 0o600);
 
-    const [source = '', request = '', approve = '', show = '', ...rest] = printed(told);
+    const [source = '', request = '', approve = '', run = '', ...rest] = printed(told);
     assert.deepEqual(rest, []);
     const asked = shell(`${source}\n${request}\necho "$REQUEST"`);
     const id = asked.stdout.trim();
@@ -91,11 +92,23 @@ test('a first start makes everything within seconds, and its commands run as pri
     }
     const approved = await atTerminal(`${source}\nREQUEST=${id}\n${approve}`);
     assert.match(approved, /approved req_/, approved);
-    assert.match(approved, /Whoever approves this request signs these very bytes/, 'every byte was shown');
-    const shown = shell(`${source}\nREQUEST=${id}\n${show}`);
-    assert.equal(shown.status, 0, shown.stderr);
-    assert.match(shown.stdout, /Gate met; 1 of 1 seats filled/);
-    assert.match(shown.stdout, /Verified here, from your own pin/);
+    assert.match(approved, /argv\[1\] +"hello"/, 'every byte was shown');
+    const ran = shell(`${source}\nREQUEST=${id}\n${run}`);
+    assert.equal(ran.status, 0, ran.stderr);
+    assert.match(ran.stdout, /^hello$/m);
+    assert.match(ran.stderr, /verified here/);
+    const again = shell(`${source}\nREQUEST=${id}\n${run}`);
+    assert.notEqual(again.status, 0, 'an approval lets one run through');
+    const shown = shell(`${source}\ncountersign show ${id} --verify --allow-trial`);
+    assert.match(shown.stdout, /Finished; 1 of 1 seats filled[^]*Verified here, from your own pin/, shown.stderr);
+    const [signIn = '', deploy = ''] = told.split('\n').filter((line) => /^countersign (login|request)/.test(line));
+    const token = shell(`${source}\n${signIn}`);
+    assert.match(token.stdout, /^css_\S+\n$/, token.stderr);
+    const deployment = shell(`${source}\n${deploy}`);
+    assert.equal(deployment.status, 0, deployment.stderr);
+    assert.match(deployment.stderr, /Could approve: (?=.*Linus)(?=.*Radia)/);
+    const staging = shell(`${source}\n${deploy.replace('production', 'staging').replace(' --fact migrations=0', '')}`);
+    assert.equal(staging.status, 0, staging.stderr);
     const healthy = shell(`${source}\ncountersign doctor --dir trial/data --key trial/keys/ada --json`);
     assert.equal((JSON.parse(healthy.stdout) as { healthy: boolean }).healthy, true, healthy.stdout);
   } finally {
@@ -123,6 +136,7 @@ test('a second start carries on with the same ledger, keys and token', async () 
 
 test('a first start needs no OpenSSH: keys are written by itself, in the same format', async () => {
   const server = await start('--listen', '127.0.0.1:0', '--dir', 'bare');
+  assert.match(server.told(), /git or ssh-keygen is not there: run\.command and changes of governance can be tried/);
   assert.equal(await server.stop(), 0);
   const key = join(folder, 'bare', 'keys', 'ada');
   assert.equal(statSync(key).mode & 0o777, 0o600);
@@ -148,5 +162,30 @@ test('a port in use is said so; without --listen the next free one is taken', as
     assert.match(missing.stderr, /error\[ledger-missing\]/);
   } finally {
     holder.close();
+  }
+});
+
+test('L4: a trial that lay about over a weekend starts again, and says what that takes for true', async () => {
+  const dir = join(folder, 'weekend');
+  // Made by a process whose clock is three days behind, so that its genesis is of then.
+  const clock = join(folder, 'clock.mjs');
+  writeFileSync(
+    clock,
+    'const Real = Date; const late = 3 * 86400000; const then = () => Real.now() - late;' +
+      'globalThis.Date = class extends Real { constructor(...a) { super(...(a.length ? a : [then()])); } static now() { return then(); } };',
+  );
+  const options = { cwd: folder, env: { NODE_OPTIONS: `--import=${pathToFileURL(clock).href}` } };
+  const made = startCli(['start', '--dir', dir, '--listen', '127.0.0.1:0'], options);
+  await new Promise((resolve) => made.stdout.on('data', (chunk) => String(chunk).includes('Ctrl-C') && resolve(null)));
+  made.kill('SIGTERM');
+  await new Promise((resolve) => made.on('close', resolve));
+  const server = await start('--listen', '127.0.0.1:0', '--dir', dir);
+  try {
+    assert.match(server.told(), /Its last entry is of \S+\. Starting it takes this machine's clock to be right/);
+    const [source = '', request = ''] = printed(server.told());
+    const asked = shell(`${source}\n${request}\necho "$REQUEST"`);
+    assert.match(asked.stdout, /^req_/, asked.stderr);
+  } finally {
+    assert.equal(await server.stop(), 0);
   }
 });
