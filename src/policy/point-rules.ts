@@ -2,7 +2,7 @@
 import type { Refusal } from '../kernel/refusal.ts';
 import type { CompiledPolicy } from './compiled.ts';
 import { about } from './consistency.ts';
-import { didYouMean } from './diagnostic.ts';
+import { didYouMean, nearest } from './diagnostic.ts';
 import type { PolicyRosterFacts } from './roster-facts.ts';
 
 /**
@@ -35,7 +35,9 @@ const unknownActions = (policy: CompiledPolicy, roster: PolicyRosterFacts): read
 };
 
 const unservedActions = (policy: CompiledPolicy, roster: PolicyRosterFacts): readonly Refusal[] => {
-  const served = new Set([...roster.instances.values()].flat());
+  const known = Object.keys(policy.actions);
+  // A misspelt name is told where it stands; that the action it is meant for has no point follows from it.
+  const served = new Set([...roster.instances.values()].flat().map((name) => nearest(name, known) ?? name));
   return Object.values(policy.actions)
     .filter((action) => action.run.length > 0 && !isGovernance(action.name) && !served.has(action.name))
     .map((action) =>
