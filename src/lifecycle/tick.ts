@@ -51,6 +51,18 @@ export const decideReview = (setting: Setting, command: CommandOf<'CloseReview'>
     );
   const may = checkReview(state.roster, request, debt, signed.value);
   if (!may.ok) return refused(may, principal);
+  // Nobody looks at what has not happened: a review that is given in advance would leave the use without one (E2).
+  if (request.status === 'permitted' && due(setting, request).length === 0)
+    return refused(
+      refuse(
+        'review-not-open',
+        'E2',
+        `the permit of \`${request.id}\` may still be used, so that there is nothing to review yet`,
+        { request: request.id },
+        'review it once the permit was used, or has ended',
+      ),
+      principal,
+    );
   const { finding } = statement;
   const closed: LifecycleEvent = { type: 'ReviewClosed', request: request.id, by: principal, finding };
   return finding === 'justified'

@@ -191,6 +191,8 @@ test('an emergency asks one other person, and leaves a review that somebody with
   assert.equal(approved.code, 0, approved.stderr);
   const permit = await running.permit(id);
   assert.equal(permit.status, 200);
+  const use = running.consumptionBody(permit.body.permit, String(done.data['change']));
+  assert.equal((await running.post(`/v1/permits/${permit.body.permit}/consume`, use)).status, 200);
   const args = ['review', id, '--finding', 'justified', '--summary', 'read the logs'];
   const involved = await desks.run('linus', args);
   assert.equal(involved.refusal['code'], 'review-by-involved', involved.stderr);

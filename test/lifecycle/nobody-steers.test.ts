@@ -80,6 +80,24 @@ test('E2: whoever runs it and says nothing of the result does not get round the 
   assert.equal(world.state.debts.size, 1);
 });
 
+test('E2: nobody closes the review of an emergency before its permit was used, or has ended', () => {
+  const world = new World(policyOf(deployAction()));
+  const permitted = (): string => {
+    const id = world.ask({ emergency: true });
+    world.accept(world.vote(id, 'linus', { seats: ['commander'] }));
+    world.accept(world.permit(id));
+    world.refuse(world.review(id, 'vint'), 'review-not-open');
+    return id;
+  };
+  const used = permitted();
+  world.accept(world.consumption(used));
+  world.accept(world.review(used, 'vint'));
+  const unused = permitted();
+  world.later(day);
+  world.accept(world.review(unused, 'vint'));
+  assert.equal(world.state.debts.size, 0);
+});
+
 test('V3: whoever answers for the machine that runs a change fills no seat of it', () => {
   const records = rosterRecords();
   records['group/platform'] = { members: ['grace', 'linus', 'margaret'].map(personOf) };

@@ -36,6 +36,7 @@ test('a review is owed while it is owed, and after it was closed the page says b
   world.accept(world.vote(id, 'linus'));
   world.accept(world.permit(id));
   assert.match(textIn(pageFor(world, id, 'radia')), /Review owed/);
+  world.accept(world.consumption(id));
   world.accept(world.review(id, 'vint', 'unjustified'));
   const review = { by: `person:${personOf('vint')}`, finding: 'unjustified', at: world.time } as const;
   const closed = textIn(pageFor(world, id, 'radia', { review }));
