@@ -48,4 +48,5 @@ export const provePossession = async ({ key, holder, pin, out, json, input }: Po
       ? `They run: countersign roster propose --add-person ${person},team=TEAM --possession ${out} --reason …`
       : `They run: countersign roster propose --possession ${out} --reason …`,
   );
+  say('with the flag that their ledger needs: --allow-trial for a trial, --accept-v0 for a real one.');
 };

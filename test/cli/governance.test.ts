@@ -121,10 +121,10 @@ test('people, machines, keys and groups change by short forms; what is set twice
       join(trial.org.folder, `${args.length}-${args.at(-1)?.slice(-6)}.json`),
       ...args,
     ]);
-  const drafted = await trial.as('ada', [
-    ...['roster', 'propose', '--out', out, '--suspend', `person:${grace}`, '--distrust-key', `${key}=3`],
-    ...['--add-machine', `ci,accountable=${grace},purpose=builds, and deploys`],
-  ]);
+  const draft = ['roster', 'propose', '--out', out];
+  const changes = ['--suspend', `person:${grace}`, '--distrust-key', `${key}=3`];
+  const machine = ['--add-machine', `ci,accountable=${grace},purpose=builds, and deploys`];
+  const drafted = await trial.as('ada', [...draft, ...changes, ...machine]);
   assert.equal(drafted.code, 0, drafted.stderr);
   assert.match(drafted.stderr, new RegExp(`person/${grace}\\.status "active" → "suspended"`));
   assert.match(drafted.stderr, /key\/SHA256:\S+\.distrusted_from null → 3/);
@@ -270,4 +270,5 @@ test('names stand beside ids, always as the word of the server; ids come first',
   assert.match(/Could approve: .*/.exec(asked.stderr)?.[0] ?? '', word('Grace Hopper'));
   for (const args of [['list'], ['show', id], ['roster', 'show']])
     assert.match((await trial.as('grace', args)).stdout, word('Ada Lovelace'), args.join(' '));
+  assert.match((await trial.as('ada', ['show', id])).stdout, /You may not decide: you had a hand in this change/);
 });
