@@ -3,7 +3,7 @@ import type { Refusal } from '../kernel/refusal.ts';
 import { compilePolicy, type CompileResult } from './compile.ts';
 import { placeOf } from './compile-place.ts';
 import type { CompiledPolicy } from './compiled.ts';
-import { isError, placeFinding, type Diagnostic, type Finding, type PolicyFile } from './diagnostic.ts';
+import { isError, nearest, placeFinding, type Diagnostic, type Finding, type PolicyFile } from './diagnostic.ts';
 import { valueAt } from './document-shape.ts';
 import { parsePolicyFile, type DocumentPath, type SourceDocument } from './parse.ts';
 import { checkPoints } from './point-rules.ts';
@@ -33,7 +33,7 @@ export const lintPolicy = (
 ): readonly Diagnostic[] => {
   const sources = sourcesByAction(files);
   const place = (refusal: Refusal, severity: Diagnostic['severity']): Diagnostic => {
-    const finding = { ...findingOf(refusal), severity };
+    const finding = { ...findingOf(refusal, roster), severity };
     const name = String(refusal.facts['action'] ?? '');
     const action = Object.hasOwn(policy.actions, name) ? policy.actions[name] : undefined;
     const source = sources.get(name);
@@ -86,12 +86,27 @@ const noFile: PolicyFile = { name: 'policy', text: '' };
 
 const template = 'a template to start from is `examples/trial/policy/governance.yaml`';
 
-const findingOf = ({ code, rule, message, help = '' }: Refusal): Finding => ({
-  code,
-  rule,
-  message,
-  help: code === 'policy-governance-missing' ? `${help}; ${template}` : help,
-});
+const findingOf = (refusal: Refusal, roster: PolicyRosterFacts | undefined): Finding => {
+  const { code, rule, message, help = '' } = refusal;
+  const meant = code === 'policy-principal-unknown' ? meantBy(String(refusal.facts['principal']), roster) : undefined;
+  return {
+    code,
+    rule,
+    message,
+    help:
+      code === 'policy-governance-missing'
+        ? `${help}; ${template}`
+        : meant === undefined
+          ? help
+          : `did you mean \`${meant}\`?`,
+  };
+};
+
+const meantBy = (principal: string, roster: PolicyRosterFacts | undefined): string | undefined => {
+  const [kind = '', id = ''] = principal.split(':');
+  const near = nearest(id, { group: roster?.groups, machine: roster?.machines }[kind] ?? []);
+  return near === undefined ? undefined : `${kind}:${near}`;
+};
 
 /** At the action that the enforcement point names, in the roster's own document. */
 const placeInRoster = (file: PolicyFile, refusal: Refusal): Diagnostic => {
@@ -99,7 +114,7 @@ const placeInRoster = (file: PolicyFile, refusal: Refusal): Diagnostic => {
   const path: DocumentPath = ['enforcement-points', String(refusal.facts['instance']), 'actions'];
   const actions = valueAt(source?.value, path);
   const at = Array.isArray(actions) ? (actions as readonly unknown[]).indexOf(refusal.facts['action']) : -1;
-  return placeFinding(file, source?.offsetOf(at < 0 ? path : [...path, at]) ?? 0, findingOf(refusal));
+  return placeFinding(file, source?.offsetOf(at < 0 ? path : [...path, at]) ?? 0, findingOf(refusal, undefined));
 };
 
 const sourcesByAction = (files: readonly PolicyFile[]): ReadonlyMap<string, SourceDocument> =>

@@ -71,22 +71,31 @@ const shortSeat = (roster: PolicyRosterFacts, gate: Gate): WhyUnmeetable | undef
 const unknownAttribute = (roster: PolicyRosterFacts, gate: Gate): WhyUnmeetable | undefined => {
   const people = personsBehind(roster, [...gate.ask, ...gate.seats.map((seat) => seat.group)]);
   const known = [...new Set(people.flatMap((id) => Object.keys(roster.attributesOf(id))))].sort();
+  const some = known.slice(0, mostNamed);
   const attribute = gate.must_not_share.find((one) => !known.includes(one));
   if (attribute === undefined) return undefined;
   return {
     cause: 'attribute-unknown',
     message: `nobody who asks or approves has the attribute \`${attribute}\``,
     help:
-      nearest(attribute, known) === undefined
+      nearest(attribute, some) === undefined
         ? 'give people the attribute in the roster; who lacks it counts as sharing it'
-        : didYouMean(attribute, known),
-    facts: { attribute, known },
+        : didYouMean(attribute, some),
+    facts: { attribute, known: some },
   };
 };
 
-/** The fewest seats that fewer people could fill than they ask for (Hall's condition). At most 12 seats: 4096 sets. */
+// Names are compared, and lists of people are told, up to this many: the ledger explains while everybody waits (A44).
+const mostNamed = 32;
+
+/**
+ * The fewest seats that fewer people could fill than they ask for (Hall's condition). A seat with as many people as
+ * the whole gate asks for is never one of them, so this goes through 4096 sets of twelve seats with eleven people each
+ * at most.
+ */
 const samePeople = (roster: PolicyRosterFacts, gate: Gate): WhyUnmeetable | undefined => {
-  const { seats } = gate;
+  const wanted = wantedOf(gate.seats);
+  const seats = gate.seats.filter((seat) => signersOf(roster, gate, seat).length < wanted);
   const signers = seats.map((seat) => signersOf(roster, gate, seat));
   let fewest: readonly Seat[] | undefined;
   for (let set = 1; set < 2 ** Math.min(seats.length, maxSeats); set += 1) {
@@ -144,7 +153,7 @@ const ranOrAsked = (roster: PolicyRosterFacts, gate: Gate): WhyUnmeetable => {
           ? `${spoken(roster, runners)} runs it, and without them too few are left to approve`
           : 'whoever runs it, too few others are left to approve',
       help: 'who runs it, or answers for the machine that does, fills no seat; add people to the groups, or let others run it',
-      facts: { persons: runners },
+      facts: { persons: runners.slice(0, mostNamed) },
     };
   const askers = personsBehind(roster, gate.ask);
   const signers = [...new Set(gate.seats.flatMap((seat) => signersOf(roster, gate, seat)))];
@@ -155,7 +164,7 @@ const ranOrAsked = (roster: PolicyRosterFacts, gate: Gate): WhyUnmeetable => {
       ? `whoever may ask, ${spoken(roster, askers)}, is the only one who could approve`
       : 'whoever asks, too few others are left to approve',
     help: 'who asks, or answers for the machine that does, fills no seat; add people to the groups, or let others ask',
-    facts: { persons: askers },
+    facts: { persons: askers.slice(0, mostNamed) },
   };
 };
 

@@ -169,3 +169,28 @@ test('P7: an unmeetable gate is shown where its cause stands', () => {
     assert.ok(first.at.startsWith(at), first.shown);
   }
 });
+
+test('A44: the ledger explains without comparing names and in bounded work, since everybody waits meanwhile', () => {
+  const eleven = Array.from({ length: 11 }, (_, at) => `p_many${at}`);
+  const seats = Array.from({ length: 12 }, (_, at) => ({ name: `s${at}`, count: 1, group: `group:g${at}` }));
+  const facts = rosterFacts({
+    ...groups(Object.fromEntries(seats.map((_, at) => [`g${at}`, eleven]))),
+    levels: { ...sampleRoster.levels, ...Object.fromEntries(eleven.map((id) => [id, ['own-key'] as const])) },
+  });
+  let looks = 0;
+  const roster = {
+    ...facts,
+    get groups(): readonly string[] {
+      throw new Error('the names of all groups are for lint');
+    },
+    groupMembers: (id: string) => {
+      looks += 1;
+      return facts.groupMembers(id);
+    },
+  };
+  const [first] = checkSoundness(policyWith(actionWith({ tiers: [tierWith({ seats })] })), roster);
+  assert.equal(first?.facts['cause'], 'same-people', first?.message);
+  assert.ok(looks < 2_000, `${looks} looks`);
+  const [unknown] = checkSoundness(policyWith(actionWith({ ask: ['group:develpers'] })), roster);
+  assert.equal(unknown?.help, 'enrol it first, or correct the name');
+});
