@@ -175,7 +175,10 @@ test('A44: the ledger explains without comparing names and in bounded work, sinc
   const seats = Array.from({ length: 12 }, (_, at) => ({ name: `s${at}`, count: 1, group: `group:g${at}` }));
   const facts = rosterFacts({
     ...groups(Object.fromEntries(seats.map((_, at) => [`g${at}`, eleven]))),
-    levels: { ...sampleRoster.levels, ...Object.fromEntries(eleven.map((id) => [id, ['own-key'] as const])) },
+    levels: {
+      ...sampleRoster.levels,
+      ...Object.fromEntries(eleven.map((id) => [id, sampleRoster.levels['p_dev1'] ?? []])),
+    },
   });
   let looks = 0;
   const roster = {
