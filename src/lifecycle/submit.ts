@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { digestOf } from '../crypto/digest.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
-import type { RequestStatement } from '../kernel/statements.ts';
+import { factStatement, type RequestStatement } from '../kernel/statements.ts';
 import { buildChange, isGovernance } from '../assess/build-change.ts';
 import type { ChangeDocument } from '../request/change-document.ts';
+import { subjectOf } from '../request/draft.ts';
 import { resolveFacts } from '../request/facts.ts';
 import { readRequest } from '../request/read-request.ts';
 import type { Submission } from '../request/submission.ts';
-import type { Signed } from '../roster/authenticate.ts';
+import { readStatement, type Signed } from '../roster/authenticate.ts';
 import type { LifecycleEvent } from './event.ts';
 import { previewChange } from './governance.ts';
 import { accepted, refused, type Outcome, type Setting } from './outcome.ts';
@@ -30,7 +31,7 @@ export const decideSubmit = (setting: Setting, command: Submission): Outcome => 
   const requester = readRequest(state.roster, setting.identity, command);
   if (!requester.ok) return refused(requester);
   const { principal, statement } = requester.value;
-  if (servesOnce(command).some((digest) => state.used.has(digest)) || state.requests.has(command.request))
+  if (servesOnce(command, statement).some((digest) => state.used.has(digest)) || state.requests.has(command.request))
     return refused(
       refuse(
         'statement-replayed',
@@ -70,9 +71,16 @@ export const decideSubmit = (setting: Setting, command: Submission): Outcome => 
   );
 };
 
-// A42: what was vouched for in one request must not come along in a second one with the same nonce (SPEC F5).
-const servesOnce = ({ envelope, attested }: Submission): readonly string[] =>
-  [envelope, ...attested].map(({ statement }) => digestOf(statement));
+// A42: what was vouched for in one request must not come along in a second one with the same nonce (SPEC F5). An
+// attestation of another draft serves nothing here, so that nobody uses it up for whoever it was made for.
+const servesOnce = ({ envelope, attested }: Submission, statement: RequestStatement): readonly string[] => {
+  const subject = subjectOf(statement);
+  const own = attested.filter((one) => {
+    const fact = readStatement(one.statement, factStatement);
+    return fact.ok && fact.value.subject === subject;
+  });
+  return [envelope, ...own].map((one) => digestOf(one.statement));
+};
 
 const contentMissing = (content: string): Refused =>
   refuse(
@@ -157,7 +165,7 @@ const buildSubmitted = (
         requester: read.value,
         change: change.value,
         digest: changeDigest(change.value),
-        serveOnce: servesOnce(command),
+        serveOnce: servesOnce(command, statement),
         keys: [...new Set([read.value.key, ...facts.value.keys])],
       })
     : change;

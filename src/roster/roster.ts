@@ -77,8 +77,11 @@ const active = <T extends { readonly status: string }>(record: JsonObject | unde
 
 export const activePerson = (roster: Roster, id: string): PersonRecord | undefined =>
   active(roster.records.get(`person/${id}`));
-export const activeMachine = (roster: Roster, name: string): MachineRecord | undefined =>
-  active(roster.records.get(`machine/${name}`));
+/** A machine acts only while somebody answers for it: it stops with the person accountable for it (E3, INV4). */
+export const activeMachine = (roster: Roster, name: string): MachineRecord | undefined => {
+  const machine = active<MachineRecord>(roster.records.get(`machine/${name}`));
+  return machine === undefined || activePerson(roster, machine.accountable) === undefined ? undefined : machine;
+};
 export const activeKey = (roster: Roster, print: string): KeyRecord | undefined =>
   active(roster.records.get(`key/${print}`));
 /** An active key that nobody distrusts: what is signed from now on counts. Votes from before are judged by their index (SPEC V5). */

@@ -165,6 +165,7 @@ test('A42 F5: what was attested for one request serves no second one, whoever as
       refused(
         await server.post('/v1/requests', { envelope, reason, attested: body['attested'] }),
         'statement-replayed',
+        'fact-unattested',
       );
     }
   } finally {

@@ -6,6 +6,7 @@ import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import { initialState } from '../../src/lifecycle/state.ts';
 import type { CompiledPolicy } from '../../src/policy/compiled.ts';
 import { policyDigest } from '../../src/policy/policy-shape.ts';
+import { rosterAfter } from '../../src/roster/change.ts';
 import {
   day,
   deployAction,
@@ -114,4 +115,42 @@ test('P7: a gate that only the person behind the running machine could fill is r
   const world = new World();
   world.state = initialState;
   world.refuse(world.genesis(policyOf(deployAction()), records), 'policy-gate-unmeetable');
+});
+
+test('S4 E3: a machine stops with the person who answers for it', () => {
+  const records = rosterRecords();
+  const margaret = `person/${personOf('margaret')}`;
+  const world = new World();
+  const id = world.ask();
+  world.accept(world.vote(id, 'linus'));
+  world.accept(world.permit(id));
+  const set = { [margaret]: { ...records[margaret], status: 'suspended' } };
+  const { version, root, records: before } = world.state.roster;
+  const to = { version: version + 1, root: rosterAfter(before, set, []) };
+  const change = {
+    type: 'countersign.dev/roster-change/v0',
+    from: { version, root },
+    to,
+    set,
+    remove: [],
+    possession: [],
+  };
+  const content = world.attach(canonicalize(change));
+  const asked = world.request(
+    { action: 'governance.roster', facts: {}, content, audience: null, executor: null },
+    { by: 'grace', attested: [], attachments: [content] },
+  );
+  world.accept(asked);
+  for (const founder of ['radia', 'vint']) world.accept(world.vote(asked.request, founder, { seats: ['founders'] }));
+  world.accept({ type: 'ActivateChange', request: asked.request, attachments: [content] });
+  world.refuse(world.consumption(id), 'principal-suspended');
+});
+
+test('F5: whoever attaches somebody else’s attestation to a request of their own does not use it up', () => {
+  const world = new World();
+  const asked = world.request();
+  world.refuse(world.request({}, { by: 'bob', attested: asked.attested }), 'fact-unattested');
+  const own = world.request({}, { by: 'bob' });
+  world.accept({ ...own, attested: [...own.attested, ...asked.attested] });
+  world.accept(asked);
 });
