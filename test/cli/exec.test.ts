@@ -185,16 +185,16 @@ test('killed between use and end: the next start reports unknown, with a finding
 });
 
 test('copies of a process that was killed while it waited go after a day; those of one that waits stay', async () => {
-  const left = await start(['--', '/bin/true']);
+  const left = await start(['--', '/bin/true'], 'bob');
   left.child.kill('SIGKILL');
   await left.end;
-  const runs = join(desks.home('ada'), 'runs');
+  const runs = join(desks.home('bob'), 'runs');
   const [dead = ''] = readdirSync(runs);
-  const waits = await start(['--', '/bin/true']);
+  const waits = await start(['--', '/bin/true'], 'bob');
   const [alive = ''] = readdirSync(runs).filter((one) => one !== dead);
   const days = new Date(Date.now() - 2 * 86_400_000);
   for (const name of [dead, alive]) utimesSync(join(runs, name), days, days);
-  const next = await start(['--', '/bin/true']);
+  const next = await start(['--', '/bin/true'], 'bob');
   assert.ok(!existsSync(join(runs, dead)));
   assert.ok(existsSync(join(runs, alive)));
   for (const run of [waits, next]) {
