@@ -27,10 +27,15 @@ export type ExecPlan = {
   readonly cwd: string;
   readonly env: { readonly [name: string]: string };
   readonly stdin: string | null;
+  /** Where the command will find a secret: a variable or a file descriptor; null without one. Never the secret. */
+  readonly credential: SecretPlace | null;
   readonly artefacts: readonly { readonly path: string; readonly digest: string }[];
 };
 
+export type SecretPlace = { readonly env: string } | { readonly fd: 3 };
+
 export type PlanParts = {
+  readonly credential: SecretPlace | null;
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly artefacts: readonly string[];
@@ -117,9 +122,33 @@ const readEnv = ({ envNames, env }: PlanParts): Result<{ readonly [name: string]
   return ok(passed);
 };
 
+// A secret comes from whoever runs the command, and nobody approves its value: it must not change which program runs, what
+// that loads, or a variable that people did approve.
+const steering =
+  /^(PATH|LD_.*|DYLD_.*|NODE_(?!AUTH_TOKEN$).*|PYTHON.*|PERL.*|RUBY.*|JAVA_.*|JDK_.*|GIT_(?!TOKEN$|PASSWORD$).*|BASH_.*|ENV|IFS|SHELLOPTS|HOME|SHELL|PWD)$/i;
+
+const checkSecretPlace = ({ credential, envNames }: PlanParts): Refused | undefined => {
+  if (credential === null || !('env' in credential)) return undefined;
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(credential.env))
+    return wrong(`\`${credential.env}\` is no name of a variable`, 'write letters, digits and underscores');
+  if (envNames.includes(credential.env))
+    return wrong(
+      `\`${credential.env}\` is to be passed on and to hold the secret`,
+      'give the secret another variable with --credential-env',
+    );
+  return steering.test(credential.env)
+    ? wrong(
+        `\`${credential.env}\` steers what a program runs or loads, and cannot hold a secret`,
+        'give the secret another variable with --credential-env, or use --credential-fd',
+      )
+    : undefined;
+};
+
 /** Copies and hashes everything, and writes down exactly what will run. */
 export const prepareRun = (parts: PlanParts): Result<PreparedRun> => {
   const { cwd, folder, argv } = parts;
+  const misplaced = checkSecretPlace(parts);
+  if (misplaced !== undefined) return misplaced;
   const copies: Copy[] = [];
   for (const [at, path] of [...new Set(parts.artefacts)].entries()) {
     const copy = copyIn(path, cwd, folder, String(at));
@@ -143,6 +172,7 @@ export const prepareRun = (parts: PlanParts): Result<PreparedRun> => {
   if (!stdin.ok) return stdin;
   const plan: ExecPlan = {
     type: 'countersign.dev/exec-plan/v0',
+    credential: parts.credential,
     argv: written,
     cwd,
     env: env.value,

@@ -160,7 +160,7 @@ type Secret = { readonly env: Readonly<Record<string, string>>; readonly descrip
 // Called only after the ledger proved that the permit is used up. The secret goes to the child and nowhere else.
 const releaseCredential = (credential: Credential): Result<Secret> => {
   if (credential === null) return ok({ env: {}, descriptor: null });
-  const { from, as } = credential;
+  const { from, place } = credential;
   try {
     const text = from.startsWith('exec:')
       ? execFileSync('/bin/sh', ['-c', from.slice('exec:'.length)], {
@@ -171,7 +171,7 @@ const releaseCredential = (credential: Credential): Result<Secret> => {
       : readFileSync(from, 'utf8');
     const secret = text.replace(/\r?\n$/, '');
     if (secret === '' || secret.includes('\0')) return unavailable('it is empty, or holds a null byte');
-    return ok(as === 'descriptor' ? { env: {}, descriptor: secret } : { env: { [as.env]: secret }, descriptor: null });
+    return ok('env' in place ? { env: { [place.env]: secret }, descriptor: null } : { env: {}, descriptor: secret });
   } catch (error) {
     const { code, status } = error as NodeJS.ErrnoException & { status?: number };
     return unavailable(status === undefined ? (code ?? 'it cannot be read') : `the command ended with ${status}`);

@@ -5,7 +5,7 @@ import { submitRequest, type Ask } from '../client/requests.ts';
 import type { Signer } from '../client/signer.ts';
 import { askOptions, prepareAsk, type AskOptions } from './ask-options.ts';
 import { durationMs } from './duration.ts';
-import { checkCopies, prepareRun, type PreparedRun } from './exec-plan.ts';
+import { checkCopies, prepareRun, type PreparedRun, type SecretPlace } from './exec-plan.ts';
 import { carryOut } from './exec-run.ts';
 import { reportUnfinished } from './exec-unfinished.ts';
 import { examples } from './help.ts';
@@ -47,6 +47,7 @@ const exec = async (action: string, argv: readonly string[], options: ExecOption
   const journal = openRunJournal(client.home);
   process.on('exit', () => journal.closeIfUnused());
   const { artifact, env, stdin } = options;
+  const credential = credentialOf(options);
   const run = orFail(
     prepareRun({
       argv,
@@ -55,13 +56,14 @@ const exec = async (action: string, argv: readonly string[], options: ExecOption
       envNames: env ?? [],
       env: process.env,
       stdin,
+      credential: credential?.place ?? null,
       folder: journal.folder,
     }),
   );
   const { ask, id } = await askFor(client, action, options, run, executor);
   if (!options.wait) return tellTakeUp(options, id);
   const held = await waitForPermit(client, id, { ask, run, executor, timeout, minPersons: floorOf(options) });
-  await carryOut({ client, executor, run, held, journal, credential: credentialOf(options), json: options.json });
+  await carryOut({ client, executor, run, held, journal, credential, json: options.json });
 };
 
 const tellTakeUp = ({ request }: ExecOptions, id: string): void => {
@@ -74,13 +76,12 @@ const floorOf = ({ minPersons }: ExecOptions): number | undefined => {
   return /^[1-9]\d?$/.test(minPersons) ? Number(minPersons) : usage('--min-persons must be a number from 1 to 99');
 };
 
-export type Credential = { readonly from: string; readonly as: { readonly env: string } | 'descriptor' } | null;
+export type Credential = { readonly from: string; readonly place: SecretPlace } | null;
 
-const credentialOf = ({ credentialFrom, credentialEnv, credentialFd }: ExecOptions): Credential => {
-  if (credentialFrom === undefined) return null;
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(credentialEnv)) usage(`--credential-env \`${credentialEnv}\` is no name`);
-  return { from: credentialFrom, as: credentialFd === true ? 'descriptor' : { env: credentialEnv } };
-};
+const credentialOf = ({ credentialFrom, credentialEnv, credentialFd }: ExecOptions): Credential =>
+  credentialFrom === undefined
+    ? null
+    : { from: credentialFrom, place: credentialFd === true ? { fd: 3 } : { env: credentialEnv } };
 
 // Asks anew, or takes up a request that was made before: only when it is for these very bytes.
 const askFor = async (

@@ -107,6 +107,22 @@ test('the command runs once, behind a permit, with its exit code, and what it pr
   assert.deepEqual(readdirSync(join(desks.home('ada'), 'runs')), [], 'nothing is left of a run that is over');
 });
 
+test('a secret takes no place that people approved, nor one that steers what runs (W5)', async () => {
+  const secret = desks.write('steer.secret', 's3cret');
+  for (const [name, said] of [
+    ['SHOWN', /to be passed on and to hold the secret/],
+    ['LD_PRELOAD', /steers what a program runs or loads/],
+    ['PATH', /steers what a program runs or loads/],
+    ['NODE_OPTIONS', /steers what a program runs or loads/],
+    ['not a name', /is no name of a variable/],
+  ] as const) {
+    const args = ['--env', 'SHOWN', '--credential-from', secret, '--credential-env', name, '--', '/usr/bin/env'];
+    const no = await desks.run('ada', ['exec', 'run.command', '--reason', 'x', ...args], { SHOWN: 'yes' });
+    assert.equal(no.refusal['code'], 'exec-plan-malformed', no.stderr);
+    assert.match(no.stderr, said);
+  }
+});
+
 test('the environment holds what was allow-listed and the credential, and nothing else', async () => {
   const secret = desks.write('secret', 's3cr3t-value\n');
   const run = await start(['--env', 'SHOWN', '--credential-from', secret, '--', '/usr/bin/env'], 'ada', {
