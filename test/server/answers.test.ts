@@ -51,6 +51,9 @@ test('a review that was closed says by whom, with what finding and when; one tha
   await running.vote(request, 'linus');
   const permit = await running.permit(request);
   assert.equal(permit.status, 200, JSON.stringify(permit.body));
+  const { change } = await running.show(request);
+  const use = running.consumptionBody(permit.body.permit, change);
+  assert.equal((await running.post(`/v1/permits/${permit.body.permit}/consume`, use)).status, 200);
   const owed = await running.show(request);
   assert.equal(owed.review, null);
   assert.equal(owed.debt?.reviewers, 'group:risk');
