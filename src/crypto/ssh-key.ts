@@ -53,18 +53,19 @@ export const parseSshPublicKey = (line: string): Result<SshPublicKey> => {
   return key.ok && key.value.type !== type ? malformed(`it says \`${type}\` and holds \`${key.value.type}\``) : key;
 };
 
-// Importing a key costs as much as one verification, so that imported keys are kept, a bounded number of them.
+// Importing a key costs as much as one verification, so that imported keys are kept by their bytes, a bounded number of them.
 const imported = new Map<string, SshPublicKey>();
 const maxImported = 10_000;
 
 export const parseSshKeyBlob = (blob: Uint8Array): Result<SshPublicKey> => {
-  const fingerprint = `SHA256:${hash('sha256', blob, 'base64').replace(/=+$/, '')}`;
-  const known = imported.get(fingerprint);
+  const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength).toString('latin1');
+  const known = imported.get(bytes);
   if (known !== undefined) return ok(known);
+  const fingerprint = `SHA256:${hash('sha256', blob, 'base64').replace(/=+$/, '')}`;
   const key = readBlob(Buffer.from(blob), fingerprint);
   if (!key.ok) return key;
   if (imported.size >= maxImported) imported.delete(imported.keys().next().value ?? '');
-  imported.set(fingerprint, key.value);
+  imported.set(bytes, key.value);
   return key;
 };
 

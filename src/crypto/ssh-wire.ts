@@ -56,10 +56,12 @@ export class WireReader {
 }
 
 export const wireString = (data: string | Uint8Array): Buffer => {
-  const bytes = typeof data === 'string' ? Buffer.from(data, 'utf8') : Buffer.from(data);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
+  const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length;
+  const bytes = Buffer.allocUnsafe(4 + length);
+  bytes.writeUInt32BE(length);
+  if (typeof data === 'string') bytes.write(data, 4);
+  else bytes.set(data, 4);
+  return bytes;
 };
 
 export const wireUint32 = (value: number): Buffer => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, hash, sign, verify } from 'node:crypto';
+import { hash, sign, verify } from 'node:crypto';
 import { decodeBase64, encodeBase64 } from '../kernel/base64.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import type { PrivateKey } from './openssh-private-key.ts';
@@ -100,14 +100,10 @@ export const signedData = (
     wireString(namespace),
     wireString(''),
     wireString(hashAlgorithm),
-    wireString(createHash(hashAlgorithm).update(message).digest()),
+    wireString(hash(hashAlgorithm, message, 'buffer')),
   ]);
 
 type Claim = { readonly signature: SshSignature; readonly message: string | Uint8Array; readonly namespace: string };
-
-// Deciding, folding and building a page look at the same signature; its answer never changes.
-const remembered = new Map<string, Result<VerifiedSignature>>();
-const maxRemembered = 20_000;
 
 /** Verifies a parsed signature over a message in one namespace (SPEC S2). Says whose key it is, not who may use it. */
 export const verifySshSignature = (claim: Claim): Result<VerifiedSignature> => {
@@ -120,18 +116,7 @@ export const verifySshSignature = (claim: Claim): Result<VerifiedSignature> => {
       { namespace: signature.namespace, wanted: namespace },
       `sign with \`-n ${namespace}\``,
     );
-  const data = signedData(namespace, signature.hashAlgorithm, message);
-  const name = hash(
-    'sha256',
-    Buffer.concat([wireString(signature.key.blob), wireString(signature.format), wireString(signature.body), data]),
-    'base64',
-  );
-  const known = remembered.get(name);
-  if (known !== undefined) return known;
-  const result = verifySignedData(signature, data);
-  if (remembered.size >= maxRemembered) remembered.delete(remembered.keys().next().value ?? '');
-  remembered.set(name, result);
-  return result;
+  return verifySignedData(signature, signedData(namespace, signature.hashAlgorithm, message));
 };
 
 /** Whether the key signed exactly these bytes, which `signedData` made from a message and a namespace. */
