@@ -6,7 +6,7 @@ import type { Client } from '../client/connect.ts';
 import type { Signer } from '../client/signer.ts';
 import { freshChallenge } from '../client/statements.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
-import { counted } from './count-words.ts';
+import { counted } from '../kernel/spoken.ts';
 import type { Credential } from './exec.ts';
 import { checkCopies, type PreparedRun } from './exec-plan.ts';
 import { exitCodes, fail, orFail, printJson, say, warn } from './output.ts';

@@ -10,7 +10,7 @@ import type { RequestView } from '../contract/api.ts';
 import { refuse } from '../kernel/refusal.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { askOptions, prepareAsk, type AskOptions } from './ask-options.ts';
-import { counted } from './count-words.ts';
+import { counted } from '../kernel/spoken.ts';
 import { durationMs } from './duration.ts';
 import { findGate, rememberGate, resumeNonce } from './gate-resume.ts';
 import { examples } from './help.ts';

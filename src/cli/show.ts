@@ -8,7 +8,7 @@ import { digestOf } from '../crypto/digest.ts';
 import { fingerprintWords } from '../crypto/words.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import { isObject } from '../kernel/shape.ts';
-import { counted } from './count-words.ts';
+import { counted } from '../kernel/spoken.ts';
 import { examples } from './help.ts';
 import { named, type People } from './named.ts';
 import { openClient } from './open-client.ts';
