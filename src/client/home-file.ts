@@ -2,16 +2,18 @@
 import {
   closeSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readFileSync,
   renameSync,
-  rmdirSync,
+  rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { homedir } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -56,42 +58,62 @@ export const writeHomeFile = (path: string, text: string | Uint8Array): void => 
 };
 
 const staleMs = 20_000;
+const holder = `${hostname()} ${process.pid}\n`;
 
 /**
  * Runs `work` while no other process of this home does, so that two command lines at once cannot write an older
- * checkpoint over a newer one. A lock that its owner left behind is taken over after 20 s.
+ * checkpoint over a newer one. A lock whose owner was killed is taken over at once, any other after 20 s.
  */
 export const withHomeLock = async <T>(path: string, work: () => T | Promise<T>): Promise<T> => {
   const lock = `${path}.lock`;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   for (let tries = 0; ; tries += 1) {
     try {
-      mkdirSync(lock);
+      writeFileSync(lock, holder, { flag: 'wx', mode: 0o600 });
       break;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      if (isStale(lock) || tries > 1500) removeLock(lock);
-      else await sleep(10 + (tries % 7));
+      const left = leftBehind(lock);
+      if (left === undefined) await sleep(10 + (tries % 7));
+      else takeAway(lock, left);
     }
   }
   try {
     return await work();
   } finally {
-    removeLock(lock);
+    rmSync(lock, { force: true });
   }
 };
 
-const isStale = (lock: string): boolean => {
+/** What stands in a lock that nobody holds any more; undefined while somebody may. */
+const leftBehind = (lock: string): string | undefined => {
   try {
-    return Date.now() - statSync(lock).mtimeMs > staleMs;
+    const text = readFileSync(lock, 'utf8');
+    const [host, pid] = text.trim().split(' ');
+    const gone = host === hostname() && /^\d+$/.test(pid ?? '') && !isAlive(Number(pid));
+    return gone || Date.now() - statSync(lock).mtimeMs > staleMs ? text : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 };
-const removeLock = (lock: string): void => {
+
+const isAlive = (pid: number): boolean => {
   try {
-    rmdirSync(lock);
+    process.kill(pid, 0);
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
+};
+
+// Moved away first: of several who want to, one can. Whoever moved a lock that was taken anew meanwhile puts it back.
+const takeAway = (lock: string, left: string): void => {
+  const aside = `${lock}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  try {
+    renameSync(lock, aside);
+    if (readFileSync(aside, 'utf8') !== left) linkSync(aside, lock);
+  } catch (error) {
+    if (!['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+  rmSync(aside, { force: true });
 };

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { withHomeLock } from '../../src/client/home-file.ts';
 import { openTrustStore } from '../../src/client/trust-store.ts';
 import { noteSigner } from '../../src/crypto/signed-note.ts';
 import { readCheckpointNote, signCheckpoint } from '../../src/ledger/checkpoint.ts';
@@ -58,4 +60,34 @@ test('two processes at once lose neither record (A19)', async (t) => {
   await Promise.all(['1', '2', '3'].map((name) => run(process.execPath, ['--input-type=module', '-e', script, name])));
   const kept = JSON.parse(readFileSync(join(home, 'ledgers.json'), 'utf8')) as object;
   assert.equal(Object.keys(kept).length, 45);
+});
+
+test('a command line that was killed holds nobody up; one that lives is waited for', async (t) => {
+  const path = join(scratch(t), 'ledgers.json');
+  const child = spawnSync(process.execPath, ['-e', '']);
+  writeFileSync(`${path}.lock`, `${hostname()} ${child.pid}\n`);
+  const began = performance.now();
+  await withHomeLock(path, () => {});
+  assert.ok(performance.now() - began < 5_000, 'not after the 20 s that a lock of unknown holders lasts');
+  let inside = 0;
+  await Promise.all(
+    Array.from({ length: 8 }, () =>
+      withHomeLock(path, async () => {
+        inside += 1;
+        await new Promise((later) => setTimeout(later, 5));
+        assert.equal(inside, 1);
+        inside -= 1;
+      }),
+    ),
+  );
+  writeFileSync(`${path}.lock`, `${hostname()} ${process.pid}\n`);
+  let done = false;
+  const waiting = withHomeLock(path, () => {
+    done = true;
+  });
+  await new Promise((later) => setTimeout(later, 200));
+  assert.equal(done, false, 'the holder lives');
+  rmSync(`${path}.lock`);
+  await waiting;
+  assert.ok(done);
 });
