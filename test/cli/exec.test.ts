@@ -39,7 +39,7 @@ after(async () => {
 });
 
 const pending = async (known: ReadonlySet<string>): Promise<string> => {
-  for (let tries = 0; tries < 100; tries += 1) {
+  for (let tries = 0; tries < 400; tries += 1) {
     const { body } = await running.get<{ items: { request: string }[] }>('/v1/requests?action=run.command&limit=50');
     const fresh = body.items.find(({ request }) => !known.has(request));
     if (fresh !== undefined) return fresh.request;
