@@ -72,7 +72,8 @@ export const deployChapter = async (stage: Stage, { id, version }: Asked): Promi
   const { file, permit } = steps.works(
     'permit',
     await waitForPermit(stage, id),
-    ({ permit: given }) => `the wait is over: ${given.permit}, for ${given.persons} distinct persons, one executor, one target`,
+    ({ permit: given }) =>
+      `the wait is over: ${given.permit}, for ${given.persons} distinct persons, one executor, one target`,
   );
   const use = must('use', await usePermit(stage, file, permit));
   const other = Buffer.from(Buffer.from(version.bytes).toString('utf8').replace('index', 'inde\\u0078'));
