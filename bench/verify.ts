@@ -126,7 +126,7 @@ const startMs = (args: readonly string[]): number => {
 const startOfBuilt = (): readonly BenchLine[] => {
   const root = join(import.meta.dirname, '..');
   execFileSync(process.execPath, [join(root, 'scripts', 'build.mjs')], { stdio: 'ignore' });
-  const built = join(root, 'dist', 'verify.mjs');
+  const built = join(root, 'dist', 'verify.cjs');
   const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
   try {
     const world = new SealedWorld({ policy });
