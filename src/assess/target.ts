@@ -5,10 +5,6 @@ import type { FactRecord } from '../request/change-document.ts';
 const placeholder = /\{([a-z][a-z0-9_]{0,62})\}/g;
 const maxLength = 1000;
 
-/** Names of the facts in a target template such as `production/{service}`, in order. */
-export const placeholdersIn = (template: string): readonly string[] =>
-  [...template.matchAll(placeholder)].map((match) => match[1] ?? '');
-
 // Plain ASCII, so that two targets that look alike are alike; every part begins with something that is no option.
 const part = /^[A-Za-z0-9._][A-Za-z0-9._:@-]*$/;
 const plain = (target: string): boolean =>

@@ -21,7 +21,7 @@ import { exitCodes, fail, orFail, print, printJson, say, usage } from './output.
 import { namedAll } from './named.ts';
 import { couldApprove, gradeLine, sentence, standing } from './request-words.ts';
 import { consumePermit, deniedBy, obtainPermit, reportResult, standingOf, type HeldPermit } from './use-permit.ts';
-import { toPaste } from './to-paste.ts';
+import { toPaste } from '../client/to-paste.ts';
 import type { Verb } from './verb.ts';
 import { waitFor } from './watch.ts';
 import { writePrivate } from './write-private.ts';

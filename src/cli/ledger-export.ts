@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openLedgerSource, readIdentity } from './ledger-source.ts';
 import { formatVerifierKey } from '../crypto/signed-note.ts';
 import { orFail, printJson, say, usage } from './output.ts';
-import { ledgerFlag } from './to-paste.ts';
+import { ledgerFlag } from '../client/to-paste.ts';
 
 const entriesAtOnce = 256;
 const blobsAtOnce = 16;

@@ -4,7 +4,7 @@ import { submitRequest } from '../client/requests.ts';
 import { prepareAsk } from './ask-options.ts';
 import { orFail, say } from './output.ts';
 import { tellAsked } from './request.ts';
-import { toPaste } from './to-paste.ts';
+import { toPaste } from '../client/to-paste.ts';
 
 /** Asks for a change of roster or policy: a request like any other, with the change as its content. */
 export const proposeGovernance = async (

@@ -15,7 +15,7 @@ import { orFail, print, printJson, say, usage } from './output.ts';
 import { namedAll } from './named.ts';
 import { couldApprove, explanationLines, gradeLine, sentence } from './request-words.ts';
 import { rulesInForce } from './rules-in-force.ts';
-import { toPaste } from './to-paste.ts';
+import { toPaste } from '../client/to-paste.ts';
 import type { Verb } from './verb.ts';
 import { writePrivate } from './write-private.ts';
 

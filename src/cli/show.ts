@@ -16,7 +16,7 @@ import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { orFail, print, printJson, say, styledOut, usage, warn } from './output.ts';
 import { viewerReason } from '../server/page-reasons.ts';
 import { explanationLines, gradeLine, levelWord, raisedWord, sentence, standing } from './request-words.ts';
-import { toPaste } from './to-paste.ts';
+import { toPaste } from '../client/to-paste.ts';
 import type { Verb } from './verb.ts';
 
 type ShowOptions = VerifyingOptions & { readonly verify?: boolean; readonly evidence?: string };

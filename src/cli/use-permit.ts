@@ -2,7 +2,7 @@
 import type { RequestView } from '../contract/api.ts';
 import type { Client } from '../client/connect.ts';
 import { eventOf, type CheckedReceipt } from '../client/receipt.ts';
-import { fetchPermit, sendStatement, showRequest } from '../client/requests.ts';
+import { fetchPermit, sendStatement } from '../client/requests.ts';
 import type { Signer } from '../client/signer.ts';
 import { consumptionStatementOf, now, resultStatementOf } from '../client/statements.ts';
 import { openVerifiedCase } from '../client/verified-case.ts';
@@ -159,8 +159,3 @@ export const reportResult = async (
       event: ['ResultRecorded'],
     },
   );
-
-export const lookAt = async (client: Client, id: string): Promise<Result<Standing>> => {
-  const view = await showRequest(client, id);
-  return view.ok ? ok(standingOf(view.value)) : view;
-};

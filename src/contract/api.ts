@@ -244,4 +244,3 @@ export type EntriesPage = z.infer<typeof entriesPage>;
 export type ConsistencyAnswer = z.infer<typeof consistencyAnswer>;
 export type RosterView = z.infer<typeof rosterView>;
 export type PolicyView = z.infer<typeof policyView>;
-export type VersionAnswer = z.infer<typeof versionAnswer>;

@@ -32,7 +32,6 @@ export type PermitFile = Checked<typeof permitFile>;
 
 /** One later entry of the same ledger with its own proof: a consumption, a result, a review. */
 export const provenEntry = shape({ entry: entryText, proof: proofText });
-export type ProvenEntry = Checked<typeof provenEntry>;
 
 /** A permit and what became of it, for whoever looks at it afterwards without the server. */
 export const evidenceBundle = shape({

@@ -2,7 +2,7 @@
 import { refuse } from '../kernel/refusal.ts';
 import { voteStatement } from '../kernel/statements.ts';
 import { evaluateGate } from '../approve/evaluate-gate.ts';
-import { checkVote } from '../approve/read-vote.ts';
+import { checkVote } from '../approve/check-vote.ts';
 import { maxVotes } from '../approve/seat-search.ts';
 import { checkSeen } from '../approve/seen.ts';
 import type { CastVote } from '../request/request-state.ts';
@@ -36,7 +36,7 @@ export const decideVote = (setting: Setting, command: CommandOf<'CastVote'>): Ou
       principal,
     );
   const { change, digest, votes } = request;
-  const person = checkVote({ roster: state.roster, identity, change, digest, votes, time: moment.time }, signed.value);
+  const person = checkVote({ roster: state.roster, change, digest, votes, time: moment.time }, signed.value);
   if (!person.ok) return refused(person, principal);
   const seen = checkSeen((size) => state.roots.get(String(size)), statement.seen, command.seen_proof);
   if (!seen.ok) return refused(seen, principal);

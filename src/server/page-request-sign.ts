@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ledgerFlag } from '../cli/to-paste.ts';
+import { ledgerFlag } from '../client/to-paste.ts';
 import type { RequestView } from '../contract/api.ts';
 import { html, type Html } from './page-html.ts';
 import type { RequestPageContext, RequestScene } from './page-request.ts';

@@ -1,26 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { addMs, type Instant } from '../kernel/instant.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
-import { voteStatement, type Envelope, type VoteStatement } from '../kernel/statements.ts';
+import type { VoteStatement } from '../kernel/statements.ts';
 import { maxValidityMs } from '../assess/build-change.ts';
 import type { ChangeDocument } from '../request/change-document.ts';
 import type { CastVote } from '../request/request-state.ts';
-import { authenticate, type LedgerIdentity, type Signed } from '../roster/authenticate.ts';
+import type { Signed } from '../roster/authenticate.ts';
 import { levelAtLeast, type Roster } from '../roster/roster.ts';
 import { personSetback, seatsOpenTo } from './evaluate-gate.ts';
 
 /** What a vote is read against: the change as it stands, its digest, and the moment. */
 export type VoteSetting = {
   readonly roster: Roster;
-  readonly identity: LedgerIdentity;
   readonly change: ChangeDocument;
   readonly digest: string;
   readonly votes: readonly CastVote[];
   readonly time: Instant;
 };
-
-/** Where the entry with this vote stands. */
-export type VotePlace = { readonly index: number; readonly leaf: string };
 
 /**
  * Checks a signed vote against the change it names (SPEC V1–V3). Everything that could make one person count twice
@@ -139,22 +135,4 @@ const refuseVoter = (setback: string, person: string, change: ChangeDocument): R
     );
   const [code, why, help] = known;
   return refuse(code, 'V3', `\`person:${person}\` ${why}`, { person, producers: change.producers }, help);
-};
-
-/** Reads a vote from its envelope and gives the form in which it is counted. */
-export const readVote = (
-  setting: VoteSetting,
-  envelope: Envelope,
-  place: VotePlace,
-): Result<{ readonly vote: CastVote; readonly signed: Signed<VoteStatement> }> => {
-  const signed = authenticate(setting.roster, setting.identity, envelope, voteStatement);
-  if (!signed.ok) return signed;
-  const person = checkVote(setting, signed.value);
-  if (!person.ok) return person;
-  const { statement, key, level, independent } = signed.value;
-  const { decision, seats, not_after, revision } = statement;
-  return ok({
-    signed: signed.value,
-    vote: { person: person.value, key, decision, seats, level, independent, not_after, revision, ...place },
-  });
 };
