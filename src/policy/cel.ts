@@ -7,6 +7,8 @@ import { didYouMean } from './diagnostic.ts';
 import { maxDepth, maxNodes, maxText } from './expression-shape.ts';
 import { partsOf } from './facts-in.ts';
 
+const maxBrackets = 200;
+
 /** The parser's tree; only its type is taken from the library, and only this file sees it. */
 type Parsed = ReturnType<typeof parse>['expr'];
 type Comprehension = Extract<Parsed['exprKind'], { case: 'comprehensionExpr' }>['value'];
@@ -34,6 +36,14 @@ class Problem extends Error {
  */
 export const parseCondition = (text: string, facts: readonly string[]): ParsedCondition => {
   try {
+    // The parser recurses and brackets leave no trace in its tree: without a bound, the room left on the stack decides.
+    if ((text.match(/[([{]/g)?.length ?? 0) > maxBrackets)
+      throw new Problem(
+        'policy-condition-malformed',
+        `the condition opens more than ${maxBrackets} brackets`,
+        'split it into several rules',
+        0,
+      );
     const { expr, sourceInfo } = parse(text);
     const at = (one: Parsed): number => sourceInfo?.positions[String(one.id)] ?? 0;
     const expression = new Reader(facts, at).read(expr, new Set());
