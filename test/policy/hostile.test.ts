@@ -2,6 +2,7 @@
 // Documents meant to hurt: deep, huge, self-multiplying, or full of what YAML can do and policy must not (T14).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseCondition } from '../../src/policy/cel.ts';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { parsePolicyFile } from '../../src/policy/parse.ts';
 import { base } from './diagnostic-cases.ts';
@@ -104,6 +105,18 @@ test('P15: hostile conditions are refused, and quickly', () => {
     quickly(() =>
       assert.match(codesOf(text)[0] ?? '', /^policy-(condition|document)-malformed$/, condition.slice(0, 40)),
     );
+  }
+});
+
+test('P15: 200 brackets are read and 201 are not, however much room is left on the stack', () => {
+  const nested = (brackets: number): string => `${'('.repeat(brackets)}true${')'.repeat(brackets)}`;
+  assert.ok(parseCondition(nested(200), []).ok);
+  const deep = (left: number): ReturnType<typeof parseCondition> =>
+    left > 0 ? deep(left - 1) : parseCondition(nested(200), []);
+  assert.ok(deep(1000).ok);
+  for (const text of [nested(201), `size(${'['.repeat(200)}${']'.repeat(200)}) > 0`, `'${'{'.repeat(201)}' == 'x'`]) {
+    const refused = parseCondition(text, []);
+    assert.match(refused.ok ? 'read' : refused.problem.message, /opens more than 200 brackets/, text.slice(0, 20));
   }
 });
 
