@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { hash, sign, verify } from 'node:crypto';
+import { hash, sign, verify, type VerifyKeyObjectInput } from 'node:crypto';
 import { decodeBase64, encodeBase64 } from '../kernel/base64.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import type { PrivateKey } from './openssh-private-key.ts';
@@ -107,7 +107,12 @@ type Claim = { readonly signature: SshSignature; readonly message: string | Uint
 
 /** Verifies a parsed signature over a message in one namespace (SPEC S2). Says whose key it is, not who may use it. */
 export const verifySshSignature = (claim: Claim): Result<VerifiedSignature> => {
-  const { signature, message, namespace } = claim;
+  const check = openCheck(claim);
+  return check.ok ? runCheck(check.value) : check;
+};
+
+/** The same up to the arithmetic, which may be done on another thread. */
+export const openCheck = ({ signature, message, namespace }: Claim): Result<SignatureCheck> => {
   if (signature.namespace !== namespace)
     return refuse(
       'signature-namespace',
@@ -116,38 +121,79 @@ export const verifySshSignature = (claim: Claim): Result<VerifiedSignature> => {
       { namespace: signature.namespace, wanted: namespace },
       `sign with \`-n ${namespace}\``,
     );
-  return verifySignedData(signature, signedData(namespace, signature.hashAlgorithm, message));
+  return signatureCheck(signature, signedData(namespace, signature.hashAlgorithm, message));
+};
+
+/** The one question that is left to ask the platform, here or on another thread, and what a yes to it means. */
+export type SignatureCheck = {
+  /** First argument of `node:crypto`'s `verify`; null where the key's own scheme says which hash. */
+  readonly algorithm: 'sha256' | 'sha512' | null;
+  readonly data: Uint8Array;
+  readonly key: VerifyKeyObjectInput;
+  readonly signature: Uint8Array;
+  readonly meaning: VerifiedSignature;
 };
 
 /** Whether the key signed exactly these bytes, which `signedData` made from a message and a namespace. */
 export const verifySignedData = (signature: SshSignature, data: Buffer): Result<VerifiedSignature> => {
+  const check = signatureCheck(signature, data);
+  return check.ok ? runCheck(check.value) : check;
+};
+
+/** All of a verification that needs no arithmetic (SPEC S2). Refuses what no arithmetic could save. */
+const signatureCheck = (signature: SshSignature, data: Buffer): Result<SignatureCheck> => {
   try {
-    return isSecurityKey(signature.key) ? verifySecurityKey(signature, data) : verifyPlain(signature, data);
+    return signature.key.application === null
+      ? plainCheck(signature, data)
+      : securityKeyCheck(signature, signature.key.application, data);
   } catch (error) {
     return error instanceof WireError ? malformed(error.message) : invalid('its numbers are not a signature');
   }
 };
 
-const isSecurityKey = (key: SshPublicKey): boolean => key.application !== null;
-const present = (key: SshPublicKey, holds: boolean): Result<VerifiedSignature> =>
-  holds
-    ? ok({ key, presence: false, verification: false, webauthn: null })
-    : invalid('these bytes were not signed by this key');
+export const runCheck = ({ algorithm, data, key, signature, meaning }: SignatureCheck): Result<VerifiedSignature> => {
+  try {
+    return answered(verify(algorithm, data, key, signature), meaning);
+  } catch {
+    return invalid('its numbers are not a signature');
+  }
+};
 
-const verifyPlain = ({ key, format, body }: SshSignature, data: Buffer): Result<VerifiedSignature> => {
+/** What the platform's answer to a check means. */
+export const answered = (holds: boolean, meaning: VerifiedSignature): Result<VerifiedSignature> =>
+  holds ? ok(meaning) : invalid('these bytes were not signed by this key');
+
+const ed25519Check = (data: Uint8Array, signature: Buffer, meaning: VerifiedSignature): Result<SignatureCheck> =>
+  signature.length === 64
+    ? ok({ algorithm: null, data, key: { key: meaning.key.verifyKey }, signature, meaning })
+    : malformed('an Ed25519 signature has 64 bytes');
+
+const p256Check = (data: Uint8Array, raw: Buffer, meaning: VerifiedSignature): Result<SignatureCheck> =>
+  ok({
+    algorithm: 'sha256',
+    data,
+    key: { key: meaning.key.verifyKey, dsaEncoding: 'ieee-p1363' },
+    signature: p256Signature(raw),
+    meaning,
+  });
+
+const wrongFormat = ({ key, format }: SshSignature): Refused =>
+  malformed(`format \`${format.slice(0, 60)}\` does not go with key type \`${key.type}\``);
+
+const plainCheck = (signature: SshSignature, data: Buffer): Result<SignatureCheck> => {
+  const { key, format, body } = signature;
   const reader = new WireReader(body);
   const raw = reader.string();
   reader.end();
-  if (key.type === 'ssh-ed25519' && format === 'ssh-ed25519')
-    return raw.length === 64
-      ? present(key, verify(null, data, key.verifyKey, raw))
-      : malformed('an Ed25519 signature has 64 bytes');
-  if (key.type === 'ecdsa-sha2-nistp256' && format === 'ecdsa-sha2-nistp256')
-    return present(key, verify('sha256', data, { key: key.verifyKey, dsaEncoding: 'ieee-p1363' }, p256Signature(raw)));
+  const meaning = { key, presence: false, verification: false, webauthn: null };
+  if (key.type === 'ssh-ed25519' && format === 'ssh-ed25519') return ed25519Check(data, raw, meaning);
+  if (key.type === 'ecdsa-sha2-nistp256' && format === 'ecdsa-sha2-nistp256') return p256Check(data, raw, meaning);
   // `ssh-rsa` means SHA-1 here and is not taken (PROTOCOL.sshsig asks for rsa-sha2-256 or rsa-sha2-512).
-  if (key.type === 'ssh-rsa' && (format === 'rsa-sha2-256' || format === 'rsa-sha2-512'))
-    return present(key, verify(format === 'rsa-sha2-256' ? 'sha256' : 'sha512', data, key.verifyKey, raw));
-  return malformed(`format \`${format.slice(0, 60)}\` does not go with key type \`${key.type}\``);
+  if (key.type === 'ssh-rsa' && (format === 'rsa-sha2-256' || format === 'rsa-sha2-512')) {
+    const algorithm = format === 'rsa-sha2-256' ? 'sha256' : 'sha512';
+    return ok({ algorithm, data, key: { key: key.verifyKey }, signature: raw, meaning });
+  }
+  return wrongFormat(signature);
 };
 
 // SSH carries (r, s) as two mpints (RFC 5656 section 3.1.2); 32 bytes each are what P-256 has.
@@ -166,38 +212,28 @@ const flagPresence = 0x01;
 const flagVerification = 0x04;
 
 // PROTOCOL.u2f: a security key signs SHA256(application) || flags || counter || SHA256(data).
-const verifySecurityKey = ({ key, format, body }: SshSignature, data: Buffer): Result<VerifiedSignature> => {
-  const application = hash('sha256', key.application ?? '', 'buffer');
+const securityKeyCheck = (signature: SshSignature, application: string, data: Buffer): Result<SignatureCheck> => {
+  const { key, format, body } = signature;
+  const rpIdHash = hash('sha256', application, 'buffer');
   const reader = new WireReader(body);
   const raw = reader.string();
   const flags = reader.byte();
   const counter = reader.take(4);
   if ((flags & flagPresence) === 0) return invalid('the security key says that nobody was present');
-  const verified = { key, presence: true, verification: (flags & flagVerification) !== 0 };
+  const meaning = { key, presence: true, verification: (flags & flagVerification) !== 0, webauthn: null };
   if (format === 'webauthn-sk-ecdsa-sha2-nistp256@openssh.com' && key.type === 'sk-ecdsa-sha2-nistp256@openssh.com') {
-    const webauthn = readWebauthn({ reader, data, rpIdHash: application, flags });
+    const webauthn = readWebauthn({ reader, data, rpIdHash, flags });
     if (!webauthn.ok) return webauthn;
-    const signed = Buffer.concat([
-      application,
-      Buffer.from([flags]),
-      counter,
-      webauthn.value.extensions,
-      webauthn.value.clientDataHash,
-    ]);
-    const holds = verify('sha256', signed, { key: key.verifyKey, dsaEncoding: 'ieee-p1363' }, p256Signature(raw));
-    return holds
-      ? ok({ ...verified, webauthn: webauthn.value.context })
-      : invalid('these bytes were not signed by this key');
+    const { extensions, clientDataHash, context } = webauthn.value;
+    const signed = Buffer.concat([rpIdHash, Buffer.from([flags]), counter, extensions, clientDataHash]);
+    return p256Check(signed, raw, { ...meaning, webauthn: context });
   }
   reader.end();
-  const signed = Buffer.concat([application, Buffer.from([flags]), counter, hash('sha256', data, 'buffer')]);
-  if (format !== key.type)
-    return malformed(`format \`${format.slice(0, 60)}\` does not go with key type \`${key.type}\``);
-  const holds =
-    key.type === 'sk-ssh-ed25519@openssh.com'
-      ? raw.length === 64 && verify(null, signed, key.verifyKey, raw)
-      : verify('sha256', signed, { key: key.verifyKey, dsaEncoding: 'ieee-p1363' }, p256Signature(raw));
-  return holds ? ok({ ...verified, webauthn: null }) : invalid('these bytes were not signed by this key');
+  const signed = Buffer.concat([rpIdHash, Buffer.from([flags]), counter, hash('sha256', data, 'buffer')]);
+  if (format !== key.type) return wrongFormat(signature);
+  return key.type === 'sk-ssh-ed25519@openssh.com'
+    ? ed25519Check(signed, raw, meaning)
+    : p256Check(signed, raw, meaning);
 };
 
 /** Signs as `ssh-keygen -Y sign` would, with SHA-512; gives the raw blob. */

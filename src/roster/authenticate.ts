@@ -4,7 +4,8 @@ import { parseCanonical } from '../kernel/canonical-json.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import type { Check } from '../kernel/shape.ts';
 import { namespaces, type Envelope, type StatementType } from '../kernel/statements.ts';
-import { parseSshSignature, verifySshSignature, type VerifiedSignature } from '../crypto/sshsig.ts';
+import { answered, openCheck, parseSshSignature, runCheck } from '../crypto/sshsig.ts';
+import type { SignatureCheck, VerifiedSignature } from '../crypto/sshsig.ts';
 import type { KeyLevel } from '../policy/compiled.ts';
 import { activeKey, activeMachine, activePerson, type Roster } from './roster.ts';
 
@@ -123,20 +124,48 @@ export const readStatement = <S>(text: string, check: Check<S>): Result<S> => {
 };
 
 /** Checks the signature alone: bytes, namespace, key; says nothing about who may have that key. */
-export const verifyEnvelope = ({ statement, signature }: Envelope, namespace: string): Result<VerifiedSignature> => {
+export const verifyEnvelope = (envelope: Envelope, namespace: string): Result<VerifiedSignature> => {
+  const known = knownResult(envelope, namespace);
+  if (known !== undefined) return known;
+  const check = openEnvelope(envelope, namespace);
+  return remember(envelope, namespace, check.ok ? runCheck(check.value) : check);
+};
+
+/** A signature that is not known yet: what to ask the platform, and whom to tell its answer. */
+export type PendingCheck = { readonly check: SignatureCheck; readonly settle: (holds: boolean) => void };
+
+/**
+ * What `verifyEnvelope` would have to compute, for a caller that computes it elsewhere; undefined when it would compute
+ * nothing. `settle` must be given the platform's own answer to this very check: it is remembered as what it means.
+ */
+export const pendingCheck = (envelope: Envelope, namespace: string): PendingCheck | undefined => {
+  if (knownResult(envelope, namespace) !== undefined) return undefined;
+  const opened = openEnvelope(envelope, namespace);
+  if (!opened.ok) return undefined;
+  const check = opened.value;
+  return { check, settle: (holds) => void remember(envelope, namespace, answered(holds, check.meaning)) };
+};
+
+// Only for the very bytes and the very purpose that it was checked for.
+const knownResult = ({ statement, signature }: Envelope, namespace: string): Result<VerifiedSignature> | undefined => {
   const known = verified.get(signature);
-  // Only for the very bytes and the very purpose that it was checked for.
-  if (known?.statement === statement && known.namespace === namespace) return known.result;
-  const result = verifyBytes(statement, signature, namespace);
+  return known?.statement === statement && known.namespace === namespace ? known.result : undefined;
+};
+
+const remember = (
+  { statement, signature }: Envelope,
+  namespace: string,
+  result: Result<VerifiedSignature>,
+): Result<VerifiedSignature> => {
   keep(verified, signature, { statement, namespace, result }, statement.length + signature.length);
   return result;
 };
 
-const verifyBytes = (message: string, signature: string, namespace: string): Result<VerifiedSignature> => {
+const openEnvelope = ({ statement, signature }: Envelope, namespace: string): Result<SignatureCheck> => {
   const blob = decodeBase64(signature);
   if (!blob.ok) return blob;
   const parsed = parseSshSignature(blob.value);
-  return parsed.ok ? verifySshSignature({ signature: parsed.value, message, namespace }) : parsed;
+  return parsed.ok ? openCheck({ signature: parsed.value, message: statement, namespace }) : parsed;
 };
 
 // The roster's level is a ceiling; presence and verification must show in this signature's own flags (T8).

@@ -12,7 +12,7 @@ import { mismatch, normaliseEnvelope, readEnvelope } from './signed-envelope.ts'
 /** `POST /v1/requests/{id}/votes`. A vote holds for the request that was signed, and no other (SPEC V1). */
 export const vote: Handler = async (context, call) => {
   const body = call.body as CastVoteBody;
-  const read = readEnvelope(context, body.envelope, voteStatement);
+  const read = await readEnvelope(context, body.envelope, voteStatement);
   if (!read.ok) return problemReply(read.refusal);
   const { envelope, signed } = read.value;
   const id = call.params['id'] ?? '';
@@ -42,7 +42,7 @@ const stop =
   (kind: 'veto' | 'withdrawal'): Handler =>
   async (context, call) => {
     const body = call.body as StopRequestBody;
-    const read = readEnvelope(context, body.envelope, stopStatement);
+    const read = await readEnvelope(context, body.envelope, stopStatement);
     if (!read.ok) return problemReply(read.refusal);
     const { envelope, signed } = read.value;
     const { statement, principal } = signed;
@@ -63,7 +63,7 @@ export const withdraw = stop('withdrawal');
 /** `POST /v1/requests/{id}/review`: closes the review that an emergency or a sample left. */
 export const review: Handler = async (context, call) => {
   const body = call.body as CloseReviewBody;
-  const read = readEnvelope(context, body.envelope, reviewStatement);
+  const read = await readEnvelope(context, body.envelope, reviewStatement);
   if (!read.ok) return problemReply(read.refusal);
   const { envelope, signed } = read.value;
   const id = call.params['id'] ?? '';
@@ -78,7 +78,7 @@ export const review: Handler = async (context, call) => {
 /** `POST /v1/permits/{id}/consume`: the receipt is what the enforcement point acts on (SPEC X2). */
 export const consume: Handler = async (context, call) => {
   const { envelope: given } = call.body as { readonly envelope: EnvelopeBody };
-  const read = readEnvelope(context, given, consumptionStatement);
+  const read = await readEnvelope(context, given, consumptionStatement);
   if (!read.ok) return problemReply(read.refusal);
   const { envelope, signed } = read.value;
   const id = call.params['id'] ?? '';
@@ -93,7 +93,7 @@ export const consume: Handler = async (context, call) => {
 /** `POST /v1/executions/{id}/result`: an execution has the id of its permit. */
 export const result: Handler = async (context, call) => {
   const { envelope: given } = call.body as { readonly envelope: EnvelopeBody };
-  const read = readEnvelope(context, given, resultStatement);
+  const read = await readEnvelope(context, given, resultStatement);
   if (!read.ok) return problemReply(read.refusal);
   const { envelope, signed } = read.value;
   const id = call.params['id'] ?? '';

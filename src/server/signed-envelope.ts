@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import { verify } from 'node:crypto';
 import type { EnvelopeBody } from '../contract/api.ts';
 import { dearmorSignature } from '../crypto/sshsig.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import type { Check } from '../kernel/shape.ts';
-import type { Envelope } from '../kernel/statements.ts';
-import { authenticate, type Signed } from '../roster/authenticate.ts';
+import { namespaces, type Envelope, type StatementType } from '../kernel/statements.ts';
+import { authenticate, pendingCheck, readStatement, type Signed } from '../roster/authenticate.ts';
 import { identityOf, type ServerContext } from './server-context.ts';
 
 /** The envelope as the ledger keeps it: an armored signature becomes its raw base64; the statement is never touched. */
@@ -21,17 +22,35 @@ type Speaker = { readonly type: string; readonly ledger: string; readonly tenant
  * Finds out who signed before anything of it may wait (SPEC H2): strangers can't fill the queue. What it finds out is
  * used for nothing else; `decide` looks at the signature again.
  */
-export const readEnvelope = <S extends Speaker>(
+export const readEnvelope = async <S extends Speaker>(
   context: ServerContext,
   given: EnvelopeBody,
   check: Check<S>,
-): Result<{ readonly envelope: Envelope; readonly signed: Signed<S> }> => {
+): Promise<Result<{ readonly envelope: Envelope; readonly signed: Signed<S> }>> => {
   const envelope = normaliseEnvelope(given);
   if (!envelope.ok) return envelope;
+  const statement = readStatement(envelope.value.statement, check);
+  if (!statement.ok) return statement;
+  await checkElsewhere(envelope.value, namespaces[statement.value.type as StatementType]);
+  // As it stands now, not as it stood before the wait.
   const state = context.sequencer.state();
   const { ledger, tenant } = identityOf(state);
   const signed = authenticate(state.roster, { ledger, tenant }, envelope.value, check);
   return signed.ok ? ok({ envelope: envelope.value, signed: signed.value }) : signed;
+};
+
+// The arithmetic costs more than all else in a request, so that another thread does it; `authenticate` finds the answer.
+const checkElsewhere = (envelope: Envelope, namespace: string): Promise<void> => {
+  const pending = pendingCheck(envelope, namespace);
+  if (pending === undefined) return Promise.resolve();
+  const { algorithm, data, key, signature } = pending.check;
+  return new Promise((resolve) => {
+    verify(algorithm, data, key, signature, (error, holds) => {
+      // Without an answer nothing is remembered, and `authenticate` asks again.
+      if (error === null) pending.settle(holds);
+      resolve();
+    });
+  });
 };
 
 export const mismatch = (what: string, signedFor: string, address: string) =>

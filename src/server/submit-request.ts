@@ -18,7 +18,7 @@ const maxNamed = 16;
 /** `POST /v1/requests`: the server adds its half of the nonce and what its adapters know, and decides nothing. */
 export const submitRequest: Handler = async (context, call) => {
   const body = call.body as SubmitRequestBody;
-  const read = readEnvelope(context, body.envelope, requestStatement);
+  const read = await readEnvelope(context, body.envelope, requestStatement);
   if (!read.ok) return problemReply(read.refusal);
   const { envelope, signed } = read.value;
   const { statement, principal } = signed;
