@@ -2,7 +2,6 @@
 // Whole lifecycles over HTTP: a signed request, two votes, permit with proof, consumption, result. 32 in flight.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteStore } from '../src/adapters/sqlite/sqlite-store.ts';
@@ -17,6 +16,7 @@ import { verifyEnvelope } from '../src/roster/authenticate.ts';
 import { found } from '../test/server/running.ts';
 import { day, deployAction, fingerprintOf, personOf, policyOf, sign, tier } from '../test/support/world.ts';
 import { lessIsBetter, moreIsBetter, type BenchLine } from './bench-line.ts';
+import { httpSender } from './http-sender.ts';
 
 const inFlight = 32;
 const warmUp = 300;
@@ -42,24 +42,8 @@ const policy = policyOf(
 type Post = <T>(path: string, body: unknown) => Promise<T>;
 
 const poster = (url: string, token: string): Post => {
-  const agent = new Agent({ keepAlive: true, maxSockets: inFlight });
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
-  return <T>(path: string, body: unknown): Promise<T> =>
-    new Promise((resolve, reject) => {
-      const text = JSON.stringify(body);
-      const options = { agent, method: 'POST', headers: { ...headers, 'content-length': Buffer.byteLength(text) } };
-      const sent = request(url + path, options, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => {
-          const answer = Buffer.concat(chunks).toString('utf8');
-          if ((response.statusCode ?? 500) < 300) resolve(JSON.parse(answer) as T);
-          else reject(new Error(`${path}: ${answer}`));
-        });
-      });
-      sent.on('error', reject);
-      sent.end(text);
-    });
+  const send = httpSender(url, token, inFlight);
+  return async <T>(path: string, body: unknown): Promise<T> => JSON.parse(await send(path, JSON.stringify(body))) as T;
 };
 
 let drawn = 0;

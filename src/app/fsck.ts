@@ -31,7 +31,7 @@ export type FsckReport = {
 
 const blobsAtOnce = 16;
 
-const noMark: MarkKeeper = { read: () => ok(undefined), write: () => {} };
+const noMark: MarkKeeper = { read: () => ok(undefined), write: async () => {} };
 
 /**
  * Trusts nothing that is stored (SPEC L11): every entry and blob is hashed again, the root derived from entries

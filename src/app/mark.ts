@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { canonicalize, parseCanonical } from '../kernel/canonical-json.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
@@ -18,10 +19,13 @@ import { StoreFailure } from '../ledger/store.ts';
 const markShape = shape({ checkpoint: text(16384), root: hash, size: integer(0) });
 export type Mark = Checked<typeof markShape>;
 
-/** Where the mark is kept. `write` returns when it is durable, and throws a `StoreFailure` when it may not be. */
+/**
+ * Where the mark is kept. `write` resolves when it is durable, and rejects with a `StoreFailure` when it may not be. The
+ * caller waits for one write before the next.
+ */
 export type MarkKeeper = {
   readonly read: () => Result<Mark | undefined>;
-  readonly write: (mark: Mark) => void;
+  readonly write: (mark: Mark) => Promise<void>;
 };
 
 const unreadable = (file: string, why: string) =>
@@ -60,13 +64,13 @@ export const markFile = (file: string): MarkKeeper => {
       const checked = parsed.ok ? markShape(parsed.value, '') : parsed;
       return checked.ok ? checked : unreadable(file, checked.refusal.message);
     },
-    write: (mark) => {
+    write: async (mark) => {
       try {
-        if (!folderReady) mkdirSync(folder, { recursive: true, mode: 0o700 });
-        replaceFile(file, canonicalize(mark));
+        if (!folderReady) await mkdir(folder, { recursive: true, mode: 0o700 });
+        await replaceFile(file, canonicalize(mark));
         // Later renames need not be synced: after a power cut the mark may be one that is a little older, which says
         // less and nothing wrong. The first must be, or an existing ledger would have no mark at all.
-        if (!folderReady) syncFolder(folder);
+        if (!folderReady) await syncFolder(folder);
         folderReady = true;
       } catch (error) {
         throw new StoreFailure(unwritable(file, String(error)).refusal, 'unknown', error);
@@ -75,22 +79,22 @@ export const markFile = (file: string): MarkKeeper => {
   };
 };
 
-const replaceFile = (file: string, contents: string): void => {
-  const handle = openSync(`${file}.new`, 'w', 0o600);
+const replaceFile = async (file: string, contents: string): Promise<void> => {
+  const handle = await open(`${file}.new`, 'w', 0o600);
   try {
-    writeFileSync(handle, contents);
-    fsyncSync(handle);
+    await handle.writeFile(contents);
+    await handle.sync();
   } finally {
-    closeSync(handle);
+    await handle.close();
   }
-  renameSync(`${file}.new`, file);
+  await rename(`${file}.new`, file);
 };
 
-const syncFolder = (folder: string): void => {
-  const handle = openSync(folder, 'r');
+const syncFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, 'r');
   try {
-    fsyncSync(handle);
+    await handle.sync();
   } finally {
-    closeSync(handle);
+    await handle.close();
   }
 };

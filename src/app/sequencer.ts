@@ -79,23 +79,32 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   readonly #listeners = new Set<(head: SignedHead) => void>();
   readonly #heartbeat: NodeJS.Timeout;
 
-  constructor(options: SequencerOptions<State, Command, Event>, { folded, slab, signed, damage }: Audit<State>) {
+  private constructor(options: SequencerOptions<State, Command, Event>, { folded, slab, signed }: Audit<State>) {
     this.#options = options;
     this.#folded = folded;
     this.#slab = slab;
     this.#clock = new EntryClock(folded.time, options.now(), options.acceptTimeJump ?? false);
     this.#heartbeat = setInterval(() => this.#clock.observe(options.now()), observeEveryMs).unref();
     this.#signed = signed;
-    if (damage === undefined) this.#publish();
-    else this.#isolate(damage);
   }
 
-  /** State folded from every durable entry. */
+  /** Goes on from what the audit found: publishes it, or isolates the ledger when something in it is wrong. */
+  static async open<State, Command extends JsonObject, Event extends JsonObject>(
+    options: SequencerOptions<State, Command, Event>,
+    found: Audit<State>,
+  ): Promise<Sequencer<State, Command, Event>> {
+    const sequencer = new Sequencer(options, found);
+    if (found.damage === undefined) await sequencer.#publish(found.folded);
+    else sequencer.#isolate(found.damage);
+    return sequencer;
+  }
+
+  /** State folded from every entry that is signed and marked; on a damaged ledger, as far as it is good. */
   state(): State {
     return this.#folded.state;
   }
 
-  /** Entries that are durable, and the time of the last. */
+  /** Size and root of what `state` is folded from, and the time of its last entry. */
   head(): { readonly size: number; readonly root: string; readonly time: Instant | null } {
     const { size, time } = this.#folded;
     return { size, root: rootOf(this.#slab.edge(size)), time };
@@ -267,16 +276,19 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       );
       // Durable from here on.
       if (prune) this.#prunedAt = this.#options.now();
-      this.#folded = after;
-      this.#answer(waiting, outcomes, after.size > sizeBefore);
+      await this.#answer(waiting, outcomes, after);
     } catch (error) {
       this.#fail(error, waiting, sizeBefore);
     }
   }
 
-  #answer(waiting: readonly Waiting<Command, Event>[], outcomes: readonly Outcome<Event>[], grown: boolean): void {
+  async #answer(
+    waiting: readonly Waiting<Command, Event>[],
+    outcomes: readonly Outcome<Event>[],
+    after: Folded<State>,
+  ): Promise<void> {
     try {
-      if (grown) this.#publish();
+      if (after.size > this.#folded.size) await this.#publish(after);
     } catch (error) {
       // The entries are durable and their mark may not be: whatever the keeper says, there is no way on (SPEC L10).
       this.#end(error, waiting);
@@ -326,12 +338,17 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     for (const { resolve } of waiting) resolve({ ...refusedOutcome(refused), checkpoint: this.#signed?.note ?? null });
   }
 
-  /** Signs what is durable, marks it outside, tells whoever listens; in this order (design 5). */
-  #publish(): void {
+  /**
+   * Signs what is durable, marks it outside, and only then shows it to readers and tells whoever listens; in this order
+   * (design 5). While the mark is being written, readers see the ledger as it was before.
+   */
+  async #publish(folded: Folded<State>): Promise<void> {
     const { origin, signer, mark } = this.#options;
-    const { size, root } = this.head();
+    const { size } = folded;
+    const root = rootOf(this.#slab.edge(size));
     const note = this.#signed?.size === size ? this.#signed.note : signCheckpoint({ origin, size, root }, signer);
-    mark.write({ checkpoint: note, root, size });
+    await mark.write({ checkpoint: note, root, size });
+    this.#folded = folded;
     this.#signed = { size, root, note };
     for (const listener of this.#listeners) listener(this.#signed);
     for (const follower of this.#followers) follower.wake();
@@ -353,7 +370,7 @@ export const startSequencer = async <State, Command extends JsonObject, Event ex
   const logKey = noteVerifier(options.signer.name, options.signer.publicKey);
   if (!logKey.ok) return logKey;
   try {
-    return ok(new Sequencer(options, await audit({ ...options, logKey: logKey.value })));
+    return ok(await Sequencer.open(options, await audit({ ...options, logKey: logKey.value })));
   } catch (error) {
     if (error instanceof StoreFailure) return { ok: false, refusal: error.refusal };
     throw error;

@@ -48,7 +48,7 @@ export class Office {
     writeFileSync(join(this.folder, 'webhook.secret'), `${secretText}\n`, { mode: 0o600 });
     const mark: MarkKeeper = {
       read: () => ok(this.#mark),
-      write: (value: Mark) => {
+      write: async (value: Mark) => {
         this.#mark = value;
       },
     };

@@ -410,10 +410,10 @@ describe('the mark outside the database', () => {
     const keeper = markFile(join(kept.folder, 'new', 'folder', 'mark.json'));
     assert.deepEqual(keeper.read(), { ok: true, value: undefined });
     const mark = { checkpoint: 'note\n', root: leafHash('a'), size: 3 };
-    keeper.write(mark);
+    await keeper.write(mark);
     assert.deepEqual(keeper.read(), { ok: true, value: mark });
     const blocked = markFile(join(kept.markPath, 'below-a-file', 'mark.json'));
-    assert.throws(() => blocked.write(mark), /cannot be written/);
+    await assert.rejects(blocked.write(mark), /cannot be written/);
   });
 });
 

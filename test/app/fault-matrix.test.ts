@@ -54,10 +54,10 @@ const faulty = (store: LedgerStore, mark: MarkKeeper, fault: Fault) => {
       fault.persisted ? 'unknown' : 'nothing-written',
     );
   }) as LedgerStore['batch'];
-  const write: MarkKeeper['write'] = (next) => {
+  const write: MarkKeeper['write'] = async (next) => {
     if (!armed || fault.at !== 'mark') return mark.write(next);
     armed = false;
-    if (fault.persisted) mark.write(next);
+    if (fault.persisted) await mark.write(next);
     // A keeper that claims that nothing was written is not believed either: the entries are durable.
     throw failure(fault.persisted ? 'unknown' : 'nothing-written');
   };

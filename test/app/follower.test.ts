@@ -125,8 +125,8 @@ for (const [name, keep] of storeKinds)
       let marked = 0;
       const mark = {
         ...kept.mark,
-        write: (next: Parameters<typeof kept.mark.write>[0]) => {
-          kept.mark.write(next);
+        write: async (next: Parameters<typeof kept.mark.write>[0]) => {
+          await kept.mark.write(next);
           marked = next.size;
         },
       };

@@ -122,9 +122,10 @@ for (const [name, keep] of storeKinds)
       };
       const mark = {
         ...kept.mark,
-        write: (next: Parameters<typeof kept.mark.write>[0]) => (
-          kept.mark.write(next), void steps.push(`marked ${next.size}`)
-        ),
+        write: async (next: Parameters<typeof kept.mark.write>[0]) => {
+          await kept.mark.write(next);
+          steps.push(`marked ${next.size}`);
+        },
       };
       const { sequencer } = await startTally({ ...store, batch }, mark);
       sequencer.subscribe(({ size }) => steps.push(`published ${size}`));

@@ -65,7 +65,7 @@ export const memoryMark = (): MarkKeeper & { kept: Mark | undefined } => {
   const keeper = {
     kept: undefined as Mark | undefined,
     read: (): Result<Mark | undefined> => ok(keeper.kept),
-    write: (mark: Mark): void => void (keeper.kept = mark),
+    write: async (mark: Mark): Promise<void> => void (keeper.kept = mark),
   };
   return keeper;
 };
