@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import { mkdir, open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { canonicalize, parseCanonical } from '../kernel/canonical-json.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import { integer, shape, text, type Checked } from '../kernel/shape.ts';
 import { hash } from '../kernel/statements.ts';
 import { StoreFailure } from '../ledger/store.ts';
+import { replaceFile } from './durable-file.ts';
 
 /**
  * How far the ledger had come, kept outside the database (SPEC L10):
@@ -50,8 +49,7 @@ const hasCode = (error: unknown, code: string): boolean => (error as { code?: un
 
 /** A mark in a file. It is replaced whole, so that a reader sees the old one or the new one. */
 export const markFile = (file: string): MarkKeeper => {
-  const folder = dirname(file);
-  let folderReady = false;
+  let written = false;
   return {
     read: () => {
       let bytes: Uint8Array;
@@ -66,35 +64,13 @@ export const markFile = (file: string): MarkKeeper => {
     },
     write: async (mark) => {
       try {
-        if (!folderReady) await mkdir(folder, { recursive: true, mode: 0o700 });
-        await replaceFile(file, canonicalize(mark));
         // Later renames need not be synced: after a power cut the mark may be one that is a little older, which says
         // less and nothing wrong. The first must be, or an existing ledger would have no mark at all.
-        if (!folderReady) await syncFolder(folder);
-        folderReady = true;
+        await replaceFile(file, canonicalize(mark), !written);
+        written = true;
       } catch (error) {
         throw new StoreFailure(unwritable(file, String(error)).refusal, 'unknown', error);
       }
     },
   };
-};
-
-const replaceFile = async (file: string, contents: string): Promise<void> => {
-  const handle = await open(`${file}.new`, 'w', 0o600);
-  try {
-    await handle.writeFile(contents);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(`${file}.new`, file);
-};
-
-const syncFolder = async (folder: string): Promise<void> => {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 };

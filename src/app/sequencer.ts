@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { noteVerifier, type NoteSigner } from '../crypto/signed-note.ts';
+import { noteVerifier } from '../crypto/signed-note.ts';
 import type { Attachments } from '../kernel/decider.ts';
 import type { Instant } from '../kernel/instant.ts';
 import { ok, refuse, type JsonObject, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
-import { signCheckpoint } from '../ledger/checkpoint.ts';
 import { rootOf } from '../ledger/merkle.ts';
 import { consistencyProof, inclusionProof } from '../ledger/proof.ts';
 import type { MerkleSlab } from '../ledger/slab.ts';
@@ -14,28 +13,28 @@ import { DamageFound, refuseConflict, refusedOutcome, runBatch, type Outcome } f
 import { EntryClock } from './sequencer-clock.ts';
 import { FollowerLoop, type Follower, type FollowHandler, type FollowOptions } from './sequencer-follower.ts';
 import { takeIn, type Submission, type Ticket } from './sequencer-intake.ts';
+import { Publisher, type PublisherOptions } from './sequencer-publisher.ts';
 import type { Damage, Folded } from './sequencer-replay.ts';
 import { audit, type Audit, type AuditOptions, type SignedHead } from './sequencer-start.ts';
 
 export type SequencerOptions<State, Command extends JsonObject, Event extends JsonObject> = Omit<
   AuditOptions<State, Command, Event>,
   'logKey'
-> & {
-  /** Signs checkpoints; the log's own key and nobody's vote. */
-  readonly signer: NoteSigner;
-  /** Milliseconds since 1970, UTC. */
-  readonly now: () => number;
-  /** The process can decide nothing any more, and must end: what is durable is unknown, or an invariant broke. */
-  readonly fatal: (error: unknown) => void;
-  /** The ledger is damaged; called once, at the start or when it shows. */
-  readonly onAlert: (quarantine: Quarantine) => void;
-  /** Does what can be done before the lock, such as checking signatures for a cache. What it throws is ignored. */
-  readonly prepare?: (command: Command, attachments: Attachments) => void;
-  /** Believe the clock although it is more than 24 hours after the last entry. */
-  readonly acceptTimeJump?: boolean;
-  /** Commands that may wait; more are refused with `overloaded`. */
-  readonly maxWaiting?: number;
-};
+> &
+  PublisherOptions & {
+    /** Milliseconds since 1970, UTC. */
+    readonly now: () => number;
+    /** The process can decide nothing any more, and must end: what is durable is unknown, or an invariant broke. */
+    readonly fatal: (error: unknown) => void;
+    /** The ledger is damaged; called once, at the start or when it shows. */
+    readonly onAlert: (quarantine: Quarantine) => void;
+    /** Does what can be done before the lock, such as checking signatures for a cache. What it throws is ignored. */
+    readonly prepare?: (command: Command, attachments: Attachments) => void;
+    /** Believe the clock although it is more than 24 hours after the last entry. */
+    readonly acceptTimeJump?: boolean;
+    /** Commands that may wait; more are refused with `overloaded`. */
+    readonly maxWaiting?: number;
+  };
 
 /** What a submission is answered. `checkpoint` is a signed note that covers the entry; null when nothing is signed. */
 export type Answer<Event> = Outcome<Event> & { readonly checkpoint: string | null };
@@ -59,19 +58,23 @@ const damageIn = (error: unknown, size: number): Damage | undefined => {
 };
 
 /**
- * The only writer of a tenant's ledger (design 5): commands queue, one batch at a time is decided, made durable,
- * signed, marked outside the database, and only then answered. Reads answer from what is signed.
+ * The only writer of a tenant's ledger (design 5): commands queue, one batch at a time is decided and made durable, and
+ * answered when it has been published. Reads answer from what is published.
  */
 export class Sequencer<State, Command extends JsonObject, Event extends JsonObject> {
   readonly #options: SequencerOptions<State, Command, Event>;
   readonly #clock: EntryClock;
   readonly #slab: MerkleSlab;
+  readonly #publisher: Publisher<State>;
+  /** What is durable; the next batch goes on from here. */
   #folded: Folded<State>;
-  #signed: SignedHead | undefined;
   #quarantine: Quarantine | undefined;
   #stopped: Refusal | undefined;
   #queue: Waiting<Command, Event>[] = [];
   #busy = false;
+  /** Batches that are durable and wait to be answered. */
+  #unanswered = 0;
+  #ended = false;
   #idle: (() => void)[] = [];
   #prunedAt = Number.NEGATIVE_INFINITY;
   readonly #inFlight = new Map<string, string>();
@@ -79,13 +82,17 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   readonly #listeners = new Set<(head: SignedHead) => void>();
   readonly #heartbeat: NodeJS.Timeout;
 
-  private constructor(options: SequencerOptions<State, Command, Event>, { folded, slab, signed }: Audit<State>) {
+  private constructor(options: SequencerOptions<State, Command, Event>, found: Audit<State>) {
+    const { folded, slab } = found;
     this.#options = options;
     this.#folded = folded;
     this.#slab = slab;
     this.#clock = new EntryClock(folded.time, options.now(), options.acceptTimeJump ?? false);
     this.#heartbeat = setInterval(() => this.#clock.observe(options.now()), observeEveryMs).unref();
-    this.#signed = signed;
+    this.#publisher = new Publisher(options, found, (head) => {
+      for (const listener of this.#listeners) listener(head);
+      for (const follower of this.#followers) follower.wake();
+    });
   }
 
   /** Goes on from what the audit found: publishes it, or isolates the ledger when something in it is wrong. */
@@ -94,24 +101,24 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     found: Audit<State>,
   ): Promise<Sequencer<State, Command, Event>> {
     const sequencer = new Sequencer(options, found);
-    if (found.damage === undefined) await sequencer.#publish(found.folded);
+    if (found.damage === undefined) await sequencer.#publisher.first();
     else sequencer.#isolate(found.damage);
     return sequencer;
   }
 
   /** State folded from every entry that is signed and marked; on a damaged ledger, as far as it is good. */
   state(): State {
-    return this.#folded.state;
+    return this.#publisher.folded().state;
   }
 
   /** Size and root of what `state` is folded from, and the time of its last entry. */
   head(): { readonly size: number; readonly root: string; readonly time: Instant | null } {
-    const { size, time } = this.#folded;
+    const { size, time } = this.#publisher.folded();
     return { size, root: rootOf(this.#slab.edge(size)), time };
   }
 
   signedHead(): SignedHead | undefined {
-    return this.#signed;
+    return this.#publisher.signed();
   }
 
   quarantine(): Quarantine | undefined {
@@ -121,7 +128,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   /** Never rejects: whatever happens is an answer. Answered `accepted` or with an index means durable. */
   submit(command: Command, submission: Submission = {}): Promise<Answer<Event>> {
     const no = (refused: Refused): Promise<Answer<Event>> =>
-      Promise.resolve({ ...refusedOutcome(refused), checkpoint: this.#signed?.note ?? null });
+      Promise.resolve({ ...refusedOutcome(refused), checkpoint: this.#note() });
     const closed = this.#closed();
     if (closed !== undefined) return no(closed);
     const { maxWaiting = defaultMaxWaiting, prepare } = this.#options;
@@ -172,7 +179,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
 
   /** Proof that the entry stands under the newest signed checkpoint, in parts. */
   prove(index: number): Result<TlogProof> {
-    const signed = this.#signed;
+    const signed = this.signedHead();
     if (signed === undefined || !Number.isSafeInteger(index) || index < 0 || index >= signed.size)
       return entryUnknown(`there is no signed entry ${index}`);
     return ok({ index, proof: inclusionProof(signed.size, index, this.#slab.hashAt), checkpoint: signed.note });
@@ -185,13 +192,13 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   }
 
   /** Proof that the ledger at `to`, by default the newest signed size, holds the one at `from` unchanged. */
-  consistency(from: number, to: number = this.#signed?.size ?? 0): Result<readonly string[]> {
+  consistency(from: number, to: number = this.signedHead()?.size ?? 0): Result<readonly string[]> {
     if (
       !Number.isSafeInteger(from) ||
       !Number.isSafeInteger(to) ||
       from < 0 ||
       from > to ||
-      to > (this.#signed?.size ?? 0)
+      to > (this.signedHead()?.size ?? 0)
     )
       return entryUnknown(`there is no way from size ${from} to ${to}`);
     return ok(consistencyProof(from, to, this.#slab.hashAt));
@@ -199,7 +206,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
 
   /** Root of an earlier size, or undefined beyond what is signed. */
   rootAt(size: number): string | undefined {
-    return Number.isSafeInteger(size) && size >= 0 && size <= (this.#signed?.size ?? -1)
+    return Number.isSafeInteger(size) && size >= 0 && size <= (this.signedHead()?.size ?? -1)
       ? rootOf(this.#slab.edge(size))
       : undefined;
   }
@@ -229,15 +236,28 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     const closing = refuse('ledger-unavailable', 'L12', 'the ledger is being closed', {}, 'try again when it runs');
     this.#stopped ??= closing.refusal;
     clearInterval(this.#heartbeat);
-    if (this.#busy || this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (!this.#isIdle()) await new Promise<void>((resolve) => this.#idle.push(resolve));
     for (const follower of this.#followers) await follower.stop();
-    if (this.#stopped === closing.refusal && this.#quarantine === undefined && this.#signed !== undefined)
-      await this.#options.store.putCheckpoint(this.#options.tenant, this.#signed.note);
+    const note = this.#note();
+    if (this.#stopped === closing.refusal && this.#quarantine === undefined && note !== null)
+      await this.#options.store.putCheckpoint(this.#options.tenant, note);
   }
 
   // Followers act on what is signed and marked. A damaged ledger is still read as far as it is good.
   #readable(): number {
-    return this.#quarantine === undefined ? (this.#signed?.size ?? 0) : this.#folded.size;
+    return this.#quarantine === undefined ? (this.signedHead()?.size ?? 0) : this.#publisher.folded().size;
+  }
+
+  #note(): string | null {
+    return this.signedHead()?.note ?? null;
+  }
+
+  #isIdle(): boolean {
+    return !this.#busy && this.#queue.length === 0 && this.#unanswered === 0;
+  }
+
+  #tellIdle(): void {
+    if (this.#isIdle()) for (const done of this.#idle.splice(0)) done();
   }
 
   #closed(): Refused | undefined {
@@ -257,7 +277,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     await this.#batch(waiting);
     this.#busy = false;
     if (this.#queue.length > 0) this.#schedule();
-    else for (const done of this.#idle.splice(0)) done();
+    else this.#tellIdle();
   }
 
   async #batch(waiting: readonly Waiting<Command, Event>[]): Promise<void> {
@@ -268,7 +288,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       const tickets = waiting.map(({ ticket }) => ticket);
       const { after, outcomes } = await store.batch(tenant, (tx) =>
         runBatch(
-          { ...this.#options, clock: this.#clock, slab: this.#slab, checkpoint: this.#signed?.note, prune },
+          { ...this.#options, clock: this.#clock, slab: this.#slab, checkpoint: this.signedHead()?.note, prune },
           tx,
           this.#folded,
           tickets,
@@ -276,7 +296,8 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       );
       // Durable from here on.
       if (prune) this.#prunedAt = this.#options.now();
-      await this.#answer(waiting, outcomes, after);
+      this.#folded = after;
+      void this.#answer(waiting, outcomes, after);
     } catch (error) {
       this.#fail(error, waiting, sizeBefore);
     }
@@ -287,18 +308,19 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     outcomes: readonly Outcome<Event>[],
     after: Folded<State>,
   ): Promise<void> {
+    this.#unanswered += 1;
     try {
-      if (after.size > this.#folded.size) await this.#publish(after);
+      await this.#publisher.reach(after);
+      const checkpoint = this.#note();
+      for (const [at, { resolve }] of waiting.entries()) {
+        const outcome = outcomes[at];
+        if (outcome !== undefined) resolve({ ...outcome, checkpoint });
+      }
     } catch (error) {
-      // The entries are durable and their mark may not be: whatever the keeper says, there is no way on (SPEC L10).
       this.#end(error, waiting);
-      return;
     }
-    const checkpoint = this.#signed?.note ?? null;
-    for (const [at, { resolve }] of waiting.entries()) {
-      const outcome = outcomes[at];
-      if (outcome !== undefined) resolve({ ...outcome, checkpoint });
-    }
+    this.#unanswered -= 1;
+    this.#tellIdle();
   }
 
   #fail(error: unknown, waiting: readonly Waiting<Command, Event>[], sizeBefore: number): void {
@@ -331,27 +353,12 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     this.#stopped = refused.refusal;
     this.#refuseAll(waiting, refused);
     this.#refuseAll(this.#queue.splice(0), refused);
-    this.#options.fatal(error);
+    if (!this.#ended) this.#options.fatal(error);
+    this.#ended = true;
   }
 
   #refuseAll(waiting: readonly Waiting<Command, Event>[], refused: Refused): void {
-    for (const { resolve } of waiting) resolve({ ...refusedOutcome(refused), checkpoint: this.#signed?.note ?? null });
-  }
-
-  /**
-   * Signs what is durable, marks it outside, and only then shows it to readers and tells whoever listens; in this order
-   * (design 5). While the mark is being written, readers see the ledger as it was before.
-   */
-  async #publish(folded: Folded<State>): Promise<void> {
-    const { origin, signer, mark } = this.#options;
-    const { size } = folded;
-    const root = rootOf(this.#slab.edge(size));
-    const note = this.#signed?.size === size ? this.#signed.note : signCheckpoint({ origin, size, root }, signer);
-    await mark.write({ checkpoint: note, root, size });
-    this.#folded = folded;
-    this.#signed = { size, root, note };
-    for (const listener of this.#listeners) listener(this.#signed);
-    for (const follower of this.#followers) follower.wake();
+    for (const { resolve } of waiting) resolve({ ...refusedOutcome(refused), checkpoint: this.#note() });
   }
 
   #isolate({ index, what }: Damage): void {

@@ -36,56 +36,67 @@ const syncFolder = (folder: string): void => {
   }
 };
 
+const openTenant = async (folder: string, name: string): Promise<Tenant> => {
+  const ledger = await TenantLedger.open(folder, join(folder, `ledger-${name}.sqlite`));
+  try {
+    const views = new TenantViews(folder, join(folder, `views-${name}.sqlite`));
+    syncFolder(folder);
+    return { ledger, views };
+  } catch (error) {
+    await ledger.close();
+    throw failureOf(error, folder, 'nothing-written');
+  }
+};
+
 const storeIn = (folder: string, lock: FolderLock): LedgerStore => {
-  const tenants = new Map<string, Tenant>();
+  const tenants = new Map<string, Promise<Tenant>>();
   let closed = false;
-  const tenant = (name: string): Tenant => {
+  const tenant = (name: string): Promise<Tenant> => {
     const known = tenants.get(name);
     if (known !== undefined) return known;
-    if (closed) throw closedFailure(folder);
+    if (closed) return Promise.reject(closedFailure(folder));
     if (!tenantForm.test(name))
-      throw new StoreFailure(
-        refuse('shape-mismatch', 'K5', `\`${name.slice(0, 80)}\` is not a tenant name`).refusal,
-        'nothing-written',
+      return Promise.reject(
+        new StoreFailure(
+          refuse('shape-mismatch', 'K5', `\`${name.slice(0, 80)}\` is not a tenant name`).refusal,
+          'nothing-written',
+        ),
       );
-    try {
-      const opened = {
-        ledger: new TenantLedger(folder, join(folder, `ledger-${name}.sqlite`)),
-        views: new TenantViews(folder, join(folder, `views-${name}.sqlite`)),
-      };
-      syncFolder(folder);
-      tenants.set(name, opened);
-      return opened;
-    } catch (error) {
-      throw failureOf(error, folder, 'nothing-written');
-    }
+    const opened = openTenant(folder, name);
+    tenants.set(name, opened);
+    // One that could not be opened may be tried again.
+    opened.catch(() => tenants.delete(name));
+    return opened;
   };
+  const ledger = async (name: string): Promise<TenantLedger> => (await tenant(name)).ledger;
+  const views = async (name: string): Promise<TenantViews> => (await tenant(name)).views;
   return {
-    batch: async (name, work) => tenant(name).ledger.batch(work),
-    head: async (name) => tenant(name).ledger.head(),
-    entries: async (name, from, to) => tenant(name).ledger.entries(from, to),
-    leafHashes: async (name, from, to) => tenant(name).ledger.leafHashes(from, to),
-    blob: async (name, digest) => tenant(name).ledger.blob(digest),
-    blobs: async (name, after, limit) => tenant(name).ledger.blobs(after, limit),
-    checkpoint: async (name) => tenant(name).ledger.checkpoint(),
-    putCheckpoint: async (name, note) => tenant(name).ledger.batch((tx) => tx.putCheckpoint(note)),
-    opening: async (name, commitment) => tenant(name).ledger.opening(commitment),
+    batch: async (name, work) => (await ledger(name)).batch(work),
+    head: async (name) => (await ledger(name)).rows.head(),
+    entries: async (name, from, to) => (await ledger(name)).rows.entries(from, to),
+    leafHashes: async (name, from, to) => (await ledger(name)).rows.leafHashes(from, to),
+    blob: async (name, digest) => (await ledger(name)).rows.blob(digest),
+    blobs: async (name, after, limit) => (await ledger(name)).rows.blobs(after, limit),
+    checkpoint: async (name) => (await ledger(name)).rows.checkpoint(),
+    putCheckpoint: async (name, note) => (await ledger(name)).batch((tx) => tx.putCheckpoint(note)),
+    opening: async (name, commitment) => (await ledger(name)).rows.opening(commitment),
     putOpening: async (name, commitment, opening) =>
-      tenant(name).ledger.batch((tx) => tx.putOpening(commitment, opening)),
-    eraseOpening: async (name, commitment) => tenant(name).ledger.erase(commitment),
-    viewRow: async (name, view, key) => tenant(name).views.row(view, key),
-    viewRows: async (name, view, after, limit) => tenant(name).views.rows(view, after, limit),
-    writeViews: async (name, rows, cursor) => tenant(name).views.write(rows, cursor),
-    clearView: async (name, view) => tenant(name).views.clear(view),
-    cursor: async (name, follower) => tenant(name).views.cursor(follower),
+      (await ledger(name)).batch((tx) => tx.putOpening(commitment, opening)),
+    eraseOpening: async (name, commitment) => (await ledger(name)).erase(commitment),
+    viewRow: async (name, view, key) => (await views(name)).row(view, key),
+    viewRows: async (name, view, after, limit) => (await views(name)).rows(view, after, limit),
+    writeViews: async (name, rows, cursor) => (await views(name)).write(rows, cursor),
+    clearView: async (name, view) => (await views(name)).clear(view),
+    cursor: async (name, follower) => (await views(name)).cursor(follower),
     close: async () => {
       closed = true;
       const opened = [...tenants.values()];
       tenants.clear();
       try {
-        for (const { ledger, views } of opened) {
-          views.close();
-          await ledger.close();
+        for (const found of await Promise.allSettled(opened)) {
+          if (found.status === 'rejected') continue;
+          found.value.views.close();
+          await found.value.ledger.close();
         }
       } finally {
         lock.release();
