@@ -94,14 +94,17 @@ export const signedData = (
   namespace: string,
   hashAlgorithm: 'sha256' | 'sha512',
   message: string | Uint8Array,
-): Buffer =>
-  Buffer.concat([
+): Buffer => {
+  const digest = hash(hashAlgorithm, message, 'buffer');
+  return Buffer.concat([
     magic,
     wireString(namespace),
     wireString(''),
     wireString(hashAlgorithm),
-    wireString(hash(hashAlgorithm, message, 'buffer')),
+    wireUint32(digest.length),
+    digest,
   ]);
+};
 
 type Claim = { readonly signature: SshSignature; readonly message: string | Uint8Array; readonly namespace: string };
 

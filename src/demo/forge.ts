@@ -12,6 +12,7 @@ import { addMs } from '../kernel/instant.ts';
 import type { JsonObject } from '../kernel/refusal.ts';
 import { namespaces, type Envelope, type StatementType } from '../kernel/statements.ts';
 import type { Command } from '../lifecycle/command.ts';
+import { rootAt } from '../lifecycle/state.ts';
 import { submittedChange } from '../lifecycle/submit.ts';
 import { rosterAfter } from '../roster/change.ts';
 import { bytesOf, type Insider } from './insider.ts';
@@ -46,7 +47,7 @@ export const forgeVote = (insider: Insider, id: string, person: string, key: Pri
     seats: change.gate.seats.map((seat) => seat.name),
     seen: {
       size,
-      root: insider.state.roots.get(String(size)) ?? '',
+      root: rootAt(insider.state, size) ?? '',
     },
     comment: null,
     not_after: change.not_after,

@@ -116,8 +116,10 @@ export const parseCanonical = (input: string | Uint8Array, limits: JsonLimits = 
   } catch {
     return parseJson(input, limits);
   }
-  const wrong = inspect(value, { maxDepth, numbers: limits.numbers ?? defaults.numbers }, maxDepth);
-  if (wrong === undefined && (isWrittenSo(value, text) || canonicalize(value) === text)) return ok(value);
+  const numbers = limits.numbers ?? defaults.numbers;
+  if (isWrittenSo(value, text, { maxDepth, numbers, sorted: true })) return ok(value);
+  const wrong = inspect(value, { maxDepth, numbers }, maxDepth);
+  if (wrong === undefined && canonicalize(value) === text) return ok(value);
   // The strict reader names what stands in the text, where the platform has already made something else of it.
   const strict = parseJson(input, limits);
   if (!strict.ok) return strict;
@@ -133,29 +135,38 @@ export const parseCanonical = (input: string | Uint8Array, limits: JsonLimits = 
 
 // Where every object's keys already stand in order, the platform's own writer gives the canonical text, and gives it faster.
 // It writes strings and numbers as RFC 8785 section 3.2.2 says; what it gets wrong differs from the text and is looked at
-// again by ours.
-const isWrittenSo = (value: JsonValue, text: string): boolean => keysInOrder(value) && JSON.stringify(value) === text;
+// again by ours. It escapes half of a surrogate pair, and nothing else from that range.
+const isWrittenSo = (value: JsonValue, text: string, form: Form): boolean =>
+  isPlain(value, form, form.maxDepth) && JSON.stringify(value) === text && !text.includes('\\ud');
 
-const keysInOrder = (value: JsonValue): boolean => {
+type Form = Bounds & { readonly sorted: boolean };
+
+/** Numbers and depth within bounds, and keys in order where that is asked for. */
+const isPlain = (value: JsonValue, form: Form, depthLeft: number): boolean => {
+  if (typeof value === 'number') return holds(value, form.numbers);
   if (typeof value !== 'object' || value === null) return true;
-  if (Array.isArray(value)) return (value as readonly JsonValue[]).every(keysInOrder);
+  if (depthLeft <= 0) return false;
+  if (Array.isArray(value)) {
+    for (const item of value as readonly JsonValue[]) if (!isPlain(item, form, depthLeft - 1)) return false;
+    return true;
+  }
   let before: string | undefined;
   for (const key of Object.keys(value)) {
-    if (before !== undefined && key <= before) return false;
+    if (form.sorted && before !== undefined && key <= before) return false;
     before = key;
-    if (!keysInOrder((value as JsonObject)[key] ?? null)) return false;
+    if (!isPlain((value as JsonObject)[key] ?? null, form, depthLeft - 1)) return false;
   }
   return true;
 };
 
 type Bounds = { readonly maxDepth: number; readonly numbers: JsonLimits['numbers'] };
 
+const holds = (value: number, numbers: JsonLimits['numbers']): boolean =>
+  numbers === 'any' ? Number.isFinite(value) : Number.isSafeInteger(value);
+
 const inspect = (value: JsonValue, bounds: Bounds, depthLeft: number): Refused | undefined => {
   if (typeof value === 'string') return value.isWellFormed() ? undefined : loneSurrogate();
-  if (typeof value === 'number') {
-    const held = bounds.numbers === 'any' ? Number.isFinite(value) : Number.isSafeInteger(value);
-    return held ? undefined : unsafeNumber(String(value));
-  }
+  if (typeof value === 'number') return holds(value, bounds.numbers) ? undefined : unsafeNumber(String(value));
   if (typeof value !== 'object' || value === null) return undefined;
   if (depthLeft <= 0) return tooDeep(bounds.maxDepth);
   if (Array.isArray(value)) {
@@ -177,6 +188,8 @@ export const parseJson = (input: string | Uint8Array, limits: JsonLimits = {}): 
   const { maxBytes, maxDepth, numbers } = { ...defaults, ...limits };
   const decoded = decode(input, maxBytes);
   if (!decoded.ok) return decoded;
+  const written = asWritten(decoded.value, { maxDepth, numbers, sorted: false });
+  if (written !== undefined) return ok(written);
   const reader = new StrictReader(decoded.value, maxDepth, numbers);
   try {
     return ok(reader.document());
@@ -184,6 +197,18 @@ export const parseJson = (input: string | Uint8Array, limits: JsonLimits = {}): 
     if (error instanceof Stop) return error.refused;
     throw error;
   }
+};
+
+// What the platform reads and writes again as the very same text says one thing only: a duplicate key, or a number that
+// is not held exactly, would be gone from it. Everything else is for the strict reader.
+const asWritten = (text: string, form: Form): JsonValue | undefined => {
+  let value: JsonValue;
+  try {
+    value = JSON.parse(text) as JsonValue;
+  } catch {
+    return undefined;
+  }
+  return isWrittenSo(value, text, form) ? value : undefined;
 };
 
 class Stop extends Error {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RefusalCode } from './refusal-codes.ts';
-import { ok, refuse, type JsonObject, type JsonValue, type Result } from './refusal.ts';
+import { ok, refuse, type JsonObject, type JsonValue, type Refused, type Result } from './refusal.ts';
 import { parseInstant, type Instant } from './instant.ts';
 
 /**
@@ -93,27 +93,37 @@ export const recordOf =
   };
 
 /** Exactly these fields, no more and no fewer. */
-export const shape =
-  <F extends { readonly [field: string]: Check<unknown> }>(
-    fields: F,
-  ): Check<{ readonly [K in keyof F]: Checked<F[K]> }> =>
-  (value, path) => {
+export const shape = <F extends { readonly [field: string]: Check<unknown> }>(
+  fields: F,
+): Check<{ readonly [K in keyof F]: Checked<F[K]> }> => {
+  const checks = Object.entries(fields);
+  return (value, path) => {
     if (!isObject(value)) return wrong(path || 'document', 'an object', value);
-    for (const field of Object.keys(value)) {
-      if (!Object.hasOwn(fields, field))
-        return refuse(
-          'shape-mismatch',
-          'K5',
-          `unknown field \`${path ? `${path}.` : ''}${field}\``,
-          { field },
-          `the fields are ${Object.keys(fields).join(', ')}`,
-        );
-    }
     const result: { [field: string]: unknown } = {};
-    for (const [field, check] of Object.entries(fields)) {
-      const checked = check(Object.hasOwn(value, field) ? value[field] : undefined, path ? `${path}.${field}` : field);
-      if (!checked.ok) return checked;
+    let present = 0;
+    for (const [field, check] of checks) {
+      const has = Object.hasOwn(value, field);
+      if (has) present += 1;
+      const checked = check(has ? value[field] : undefined, path ? `${path}.${field}` : field);
+      if (!checked.ok) return unknownField(value, fields, path) ?? checked;
       result[field] = checked.value;
     }
+    if (Object.keys(value).length > present)
+      return unknownField(value, fields, path) ?? wrong(path, 'an object', value);
     return ok(result as { readonly [K in keyof F]: Checked<F[K]> });
   };
+};
+
+// Said before all else: a field with a slip in its name is also one that is missing.
+const unknownField = (value: JsonObject, fields: object, path: string): Refused | undefined => {
+  const field = Object.keys(value).find((name) => !Object.hasOwn(fields, name));
+  return field === undefined
+    ? undefined
+    : refuse(
+        'shape-mismatch',
+        'K5',
+        `unknown field \`${path ? `${path}.` : ''}${field}\``,
+        { field },
+        `the fields are ${Object.keys(fields).join(', ')}`,
+      );
+};

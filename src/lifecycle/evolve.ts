@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Attachments, FoldedEntry } from '../kernel/decider.ts';
 import { BrokenInvariant } from '../kernel/refusal.ts';
-import { appendLeaf, rootOf } from '../ledger/merkle.ts';
+import { appendLeaf } from '../ledger/merkle.ts';
 import { isOver, type RequestState, type RequestStatus } from '../request/request-state.ts';
 import type { Command } from './command.ts';
 import type { EventOf, LifecycleEvent } from './event.ts';
@@ -40,7 +40,7 @@ const requestNamedBy = (event: LifecycleEvent): string | null => {
 
 const growTree = (state: State, leafHash: string): State => {
   const edge = appendLeaf(state.edge, leafHash);
-  const roots = state.roots.set(String(edge.size), rootOf(edge));
+  const roots = state.roots.set(String(edge.size), edge);
   return { ...state, edge, roots: edge.size > rootsKept ? roots.delete(String(edge.size - rootsKept)) : roots };
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Instant } from '../kernel/instant.ts';
 import { emptyMap, type PersistentMap } from '../kernel/persistent-map.ts';
-import { emptyEdge, type Edge } from '../ledger/merkle.ts';
+import { emptyEdge, rootOf, type Edge } from '../ledger/merkle.ts';
 import type { CompiledPolicy } from '../policy/compiled.ts';
 import type { RequestState } from '../request/request-state.ts';
 import type { Debt } from '../review/debt.ts';
@@ -21,8 +21,8 @@ export type Identity = {
 export type State = {
   readonly identity: Identity | null;
   readonly edge: Edge;
-  /** Tree root by size, for the newest sizes: what a vote's `seen` is held against. */
-  readonly roots: PersistentMap<string>;
+  /** By size, for the newest sizes, the tree's root or the edge that it is computed from; `rootAt` reads it. */
+  readonly roots: PersistentMap<string | Edge>;
   readonly roster: Roster;
   readonly policy: CompiledPolicy | null;
   /** Number of the policy in force; only grows (C15). */
@@ -47,7 +47,7 @@ export const rootsKept = 4096;
 export const initialState: State = {
   identity: null,
   edge: emptyEdge,
-  roots: emptyMap<string>(),
+  roots: emptyMap<string | Edge>(),
   roster: emptyRoster,
   policy: null,
   policyVersion: 0,
@@ -59,6 +59,12 @@ export const initialState: State = {
   debts: emptyMap<Debt>(),
   used: emptyMap<true>(),
   refusals: emptyMap<{ readonly hour: string; readonly count: number }>(),
+};
+
+/** Root of the tree at one of the newest sizes: what a vote's `seen` is held against. */
+export const rootAt = ({ roots }: State, size: number): string | undefined => {
+  const known = roots.get(String(size));
+  return typeof known === 'object' ? rootOf(known) : known;
 };
 
 /** Whether an emergency's review is still owed. */

@@ -12,6 +12,7 @@ import type { CommandOf } from './command.ts';
 import type { LifecycleEvent } from './event.ts';
 import { accepted, refused, type Outcome, type Setting } from './outcome.ts';
 import { refuseOver, touch } from './settle.ts';
+import { rootAt } from './state.ts';
 
 /** LC4: one signed vote, and whether it meets the gate. */
 export const decideVote = (setting: Setting, command: CommandOf<'CastVote'>): Outcome => {
@@ -38,7 +39,7 @@ export const decideVote = (setting: Setting, command: CommandOf<'CastVote'>): Ou
   const { change, digest, votes } = request;
   const person = checkVote({ roster: state.roster, change, digest, votes, time: moment.time }, signed.value);
   if (!person.ok) return refused(person, principal);
-  const seen = checkSeen((size) => state.roots.get(String(size)), statement.seen, command.seen_proof);
+  const seen = checkSeen((size) => rootAt(state, size), statement.seen, command.seen_proof);
   if (!seen.ok) return refused(seen, principal);
   const cast = { request: request.id, revision: change.revision, person: person.value, key };
   if (statement.decision === 'reject')

@@ -108,8 +108,17 @@ export const isAmong = (roster: Roster, principal: string, references: readonly 
   references.some((reference) =>
     reference.startsWith('machine:')
       ? reference === principal && activeMachine(roster, principal.slice(8)) !== undefined
-      : principal.startsWith('person:') && membersOf(roster, reference).includes(principal.slice(7)),
+      : principal.startsWith('person:') && isMember(roster, reference, principal.slice(7)),
   );
+
+// The same as `membersOf(…).includes(id)`, without looking at all the others.
+const isMember = (roster: Roster, reference: string, id: string): boolean => {
+  if (activePerson(roster, id) === undefined) return false;
+  if (reference.startsWith('person:')) return reference.slice(7) === id;
+  if (!reference.startsWith('group:')) return false;
+  const record = roster.records.get(`group/${reference.slice(6)}`) as GroupRecord | undefined;
+  return record?.members.includes(id) === true;
+};
 
 /** The natural person behind a principal: the person, or the one accountable for the machine. */
 export const personBehind = (roster: Roster, principal: string): string | undefined =>

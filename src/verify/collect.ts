@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { canonicalize, parseCanonical } from '../kernel/canonical-json.ts';
+import { canonicalize } from '../kernel/canonical-json.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { ok, refuse, type JsonObject, type JsonValue, type Refused, type Result } from '../kernel/refusal.ts';
 import { voteStatement } from '../kernel/statements.ts';
@@ -7,6 +7,7 @@ import { parseEntry } from '../ledger/entry.ts';
 import { formatTlogProof } from '../ledger/tlog-proof.ts';
 import { isGovernance } from '../assess/build-change.ts';
 import type { State } from '../lifecycle/state.ts';
+import { readStatement } from '../roster/authenticate.ts';
 
 /**
  * What goes into permit files, evidence and cases. First ask which entries a file needs, fetch their texts, ask which
@@ -174,8 +175,7 @@ const seenSize = (text: string, request: string): number | undefined => {
   const entry = parseEntry(text);
   if (!entry.ok || entry.value.command['type'] !== 'CastVote') return undefined;
   const signed = field(entry.value.command['envelope'], 'statement');
-  const parsed = typeof signed === 'string' ? parseCanonical(signed, { maxBytes: 49152 }) : undefined;
-  const statement = parsed?.ok === true ? voteStatement(parsed.value, '') : undefined;
+  const statement = typeof signed === 'string' ? readStatement(signed, voteStatement) : undefined;
   return statement?.ok === true &&
     statement.value.request === request &&
     entry.value.events.some((event) => event['type'] === 'ApprovalRecorded')

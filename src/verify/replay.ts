@@ -4,7 +4,6 @@ import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Attachments, Moment } from '../kernel/decider.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
 import { voteStatement } from '../kernel/statements.ts';
-import { emptyMap } from '../kernel/persistent-map.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { noteVerifier, type NoteVerifier } from '../crypto/signed-note.ts';
 import { parseEntry } from '../ledger/entry.ts';
@@ -125,7 +124,7 @@ export const replayEntry = (replay: Replay, one: ReadEntry, blobs: Attachments, 
   if (!seen.ok) return at(one, seen);
   // The part of the history that the file leaves out cannot be folded; of its roots only the one this vote names is known.
   const roots =
-    seen.value === null ? emptyMap<string>() : emptyMap<string>().set(String(seen.value.size), seen.value.root);
+    seen.value === null ? initialState.roots : initialState.roots.set(String(seen.value.size), seen.value.root);
   const stepped = step({ ...replay.state, edge: emptyEdge, roots }, one, blobs);
   if (!stepped.ok) return stepped;
   const state = stepped.value;
