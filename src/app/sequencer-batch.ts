@@ -15,7 +15,7 @@ import {
 } from '../kernel/refusal.ts';
 import { isObject } from '../kernel/shape.ts';
 import { isRecordable, joinEntry, parseEntry } from '../ledger/entry.ts';
-import { leafHash, rootOf } from '../ledger/merkle.ts';
+import { leafOf, rootOf } from '../ledger/merkle.ts';
 import type { MerkleSlab } from '../ledger/slab.ts';
 import type { LedgerHead, StoreBatch, StoredEntry } from '../ledger/store.ts';
 import type { EntryClock } from './sequencer-clock.ts';
@@ -152,9 +152,7 @@ class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> 
     const eventsText = canonicalize(decision.events);
     const text = joinEntry({ tenant, ...moment, commandText: ticket.commandText, eventsText });
     if (!text.ok) return refusedOutcome(text);
-    const bytes = Buffer.from(text.value);
-    // Of the text, whose UTF-8 the bytes are: it saves a copy.
-    const hash = leafHash(text.value);
+    const { bytes, hash } = leafOf(text.value);
     // Read back, so that the state evolves from what stands in the entry and from nothing else (INV12).
     const events = JSON.parse(eventsText) as readonly Event[];
     const state = decider.evolve(

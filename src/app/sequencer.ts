@@ -41,7 +41,8 @@ export type Answer<Event> = Outcome<Event> & { readonly checkpoint: string | nul
 
 type Waiting<Command, Event> = { readonly ticket: Ticket<Command>; readonly resolve: (answer: Answer<Event>) => void };
 
-const maxBatch = 256;
+// A larger crowd is served in halves: the mark of one is written while the other is decided.
+const maxBatch = 128;
 const defaultMaxWaiting = 4096;
 const observeEveryMs = 3_600_000;
 const pruneEveryMs = 600_000;

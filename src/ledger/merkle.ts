@@ -18,6 +18,12 @@ export const leafHash = (entry: string | Uint8Array): string => {
   return sha256Hex(input);
 };
 
+/** An entry's bytes and its hash, from its text: the UTF-8 is written once, behind the byte that leaves begin with. */
+export const leafOf = (entry: string): { readonly bytes: Uint8Array; readonly hash: string } => {
+  const leaf = Buffer.from(`\u0000${entry}`);
+  return { bytes: leaf.subarray(1), hash: sha256Hex(leaf) };
+};
+
 const pair = Buffer.alloc(65, 1);
 
 /** Hash of an inner node: SHA-256 of 0x01, left, right. Both must be full hashes; anything else is a defect. */

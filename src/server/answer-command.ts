@@ -70,19 +70,19 @@ export const acceptedReply = (context: ServerContext, request: string, { receipt
 };
 
 /** Of a vote, how far the gate is as well: a vote can stand in the ledger and fill no seat. */
-export const votedReply = (context: ServerContext, request: string, { receipt }: Recorded): Reply => {
+export const votedReply = (context: ServerContext, request: string, { receipt, events }: Recorded): Reply => {
   const { requests, roster } = context.sequencer.state();
   const voted = requests.get(request);
   if (voted === undefined) throw new BrokenInvariant('a vote was accepted for no request');
-  const { filled, open } = evaluateGate({
-    roster,
-    change: voted.change,
-    votes: voted.votes,
-    time: timeOf(context),
-  });
+  const { change, votes, status } = voted;
+  const met = events.find((event) => event.type === 'GateMet');
+  const { filled, open } =
+    met === undefined
+      ? evaluateGate({ roster, change, votes, time: timeOf(context) })
+      : { filled: met.seats, open: [] };
   const answer: Accepted = {
     request,
-    status: voted.status,
+    status,
     seats_filled: filled.length,
     seats_wanted: filled.length + open.length,
     receipt,

@@ -3,7 +3,7 @@ import { canonicalize } from '../kernel/canonical-json.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { ok, refuse, type JsonObject, type JsonValue, type Refused, type Result } from '../kernel/refusal.ts';
 import { voteStatement } from '../kernel/statements.ts';
-import { parseEntry } from '../ledger/entry.ts';
+import type { Entry } from '../ledger/entry.ts';
 import { formatTlogProof } from '../ledger/tlog-proof.ts';
 import { isGovernance } from '../assess/build-change.ts';
 import type { State } from '../lifecycle/state.ts';
@@ -60,8 +60,7 @@ export const blobsNamed = (texts: Iterable<string>): readonly string[] => {
   for (const text of texts) {
     // Most entries name none; reading them all again for every permit would cost more than the permit.
     if (!text.includes('"attachments":["sha256:')) continue;
-    const entry = parseEntry(text);
-    const attachments = entry.ok ? entry.value.command['attachments'] : undefined;
+    const { attachments } = contentsOf(text).command;
     if (Array.isArray(attachments)) for (const digest of attachments as readonly string[]) named.add(digest);
   }
   return [...named];
@@ -150,10 +149,16 @@ const pickBlobs = ({ blobs }: FileParts, texts: readonly string[]): { readonly [
   return picked;
 };
 
-const eventsOf = (text: string): readonly JsonObject[] => {
-  const entry = parseEntry(text);
-  return entry.ok ? entry.value.events : [];
+// Entries of one's own ledger, which were read strictly before they came into it; whoever gets the file does so again.
+const contentsOf = (text: string): Pick<Entry, 'command' | 'events'> => {
+  try {
+    return JSON.parse(text) as Entry;
+  } catch {
+    return { command: {}, events: [] };
+  }
 };
+
+const eventsOf = (text: string): readonly JsonObject[] => contentsOf(text).events;
 
 const field = (value: JsonValue | undefined, name: string): JsonValue | undefined =>
   (value as JsonObject | null | undefined)?.[name];
@@ -172,13 +177,13 @@ const tellsOf = (text: string, request: string): boolean =>
 
 const seenSize = (text: string, request: string): number | undefined => {
   if (!text.includes('"ApprovalRecorded"')) return undefined;
-  const entry = parseEntry(text);
-  if (!entry.ok || entry.value.command['type'] !== 'CastVote') return undefined;
-  const signed = field(entry.value.command['envelope'], 'statement');
+  const { command, events } = contentsOf(text);
+  if (command['type'] !== 'CastVote') return undefined;
+  const signed = field(command['envelope'], 'statement');
   const statement = typeof signed === 'string' ? readStatement(signed, voteStatement) : undefined;
   return statement?.ok === true &&
     statement.value.request === request &&
-    entry.value.events.some((event) => event['type'] === 'ApprovalRecorded')
+    events.some((event) => event['type'] === 'ApprovalRecorded')
     ? statement.value.seen.size
     : undefined;
 };
