@@ -26,7 +26,17 @@ export const parseInstant = (value: unknown): Result<Instant> => {
   );
 };
 
-export const instantFromMs = (ms: number): Instant => new Date(ms).toISOString() as Instant;
+// A batch has one time, and asks for it again and again.
+let lastMs = 0;
+let lastText = '1970-01-01T00:00:00.000Z' as Instant;
+
+export const instantFromMs = (ms: number): Instant => {
+  if (ms === lastMs) return lastText;
+  const text = new Date(ms).toISOString() as Instant;
+  lastMs = ms;
+  lastText = text;
+  return text;
+};
 export const instantToMs = (instant: Instant): number => Date.parse(instant);
 export const addMs = (instant: Instant, ms: number): Instant => instantFromMs(Date.parse(instant) + ms);
 export const earlier = (a: Instant, b: Instant): Instant => (a < b ? a : b);

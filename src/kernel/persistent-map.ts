@@ -105,14 +105,17 @@ class HashTrie<V> implements PersistentMap<V> {
   }
 
   set(key: string, value: V): PersistentMap<V> {
-    const leaf: Leaf<V> = { kind: 'leaf', hash: hashOf(key), key, value };
+    const hash = hashOf(key);
+    const leaf: Leaf<V> = { kind: 'leaf', hash, key, value };
     if (this.root === undefined) return new HashTrie<V>(leaf, 1);
-    return new HashTrie<V>(insert(this.root, 0, leaf), this.has(key) ? this.size : this.size + 1);
+    const known = find(this.root, hash, key) !== undefined;
+    return new HashTrie<V>(insert(this.root, 0, leaf), known ? this.size : this.size + 1);
   }
 
   delete(key: string): PersistentMap<V> {
-    if (this.root === undefined || !this.has(key)) return this;
-    return new HashTrie<V>(remove(this.root, 0, hashOf(key), key), this.size - 1);
+    const hash = hashOf(key);
+    if (this.root === undefined || find(this.root, hash, key) === undefined) return this;
+    return new HashTrie<V>(remove(this.root, 0, hash, key), this.size - 1);
   }
 
   *keys(): IterableIterator<string> {
