@@ -45,7 +45,7 @@ type Ours = {
 };
 
 const openOurs = async (folder: string): Promise<Ours> => {
-  const store = openSqliteStore(join(folder, 'ledger'));
+  const store = openSqliteStore(join(folder, 'ledger'), { ownThread: true });
   if (!store.ok) throw new Error(store.refusal.message);
   const signer = noteSigner('bench.example/append', Buffer.alloc(32, 1));
   const stop = (error: unknown): never => {

@@ -173,7 +173,7 @@ const bareSeconds = async (folder: string, count: number): Promise<number> => {
   for (let at = 0; at < count * signatures; at += 1)
     envelopes.push(sign({ type: 'countersign.dev/vote/v0', at, filler: 'x'.repeat(600) }, 'linus'));
   const entry = Buffer.alloc(1200, 'x');
-  const store = openSqliteStore(folder);
+  const store = openSqliteStore(folder, { ownThread: true });
   if (!store.ok) throw new Error(store.refusal.message);
   const started = performance.now();
   for (const envelope of envelopes)

@@ -20,8 +20,13 @@ const importsOf = (file: string): Import[] =>
     typeOnly: match[1] !== undefined,
     from: match[2] ?? '',
   }));
+// Also the file that another thread starts with.
 const dynamicImports = (file: string): Import[] =>
-  [...read(file).matchAll(/\bimport\('([^']+)'\)/g)].map((match) => ({ file, typeOnly: false, from: match[1] ?? '' }));
+  [...read(file).matchAll(/\b(?:import\('([^']+)'\)|new Worker\(new URL\('([^']+)')/g)].map((match) => ({
+    file,
+    typeOnly: false,
+    from: match[1] ?? match[2] ?? '',
+  }));
 const imports = sources.flatMap((file) => [...importsOf(file), ...dynamicImports(file)]);
 
 const folderOf = (file: string): string => file.split('/')[1] ?? '';
@@ -65,6 +70,11 @@ test('no folder imports what the law does not let it see', () => {
     broken.map((one) => `${one.file} → ${one.from}`),
     [],
   );
+});
+
+test('only the edge may say what a signature check came to elsewhere', () => {
+  const users = sources.filter((file) => /\bpendingCheck\b/.test(read(file)));
+  assert.deepEqual(users, ['src/roster/authenticate.ts', 'src/server/signed-envelope.ts']);
 });
 
 test('an adapter sees no other adapter', () => {

@@ -176,7 +176,7 @@ export const openLedger = async (dir: string, options: OpenOptions = {}): Promis
   if (isFree(paths.store)) return noLedger(dir);
   const seed = readLogSeed(paths.logKey);
   if (!seed.ok) return seed;
-  const store = openSqliteStore(paths.store);
+  const store = openSqliteStore(paths.store, { ownThread: true });
   if (!store.ok) return store;
   const mark = markFile(options.markFile ?? paths.mark);
   const started = await startIn(dir, store.value, seed.value, mark, options);

@@ -2,7 +2,7 @@
 // Stores that outlive a sequencer, so that the next one starts on what the last one left.
 import { join } from 'node:path';
 import { memoryStore } from '../../src/adapters/memory/memory-store.ts';
-import { openSqliteStore } from '../../src/adapters/sqlite/sqlite-store.ts';
+import { openSqliteStore, type SqliteOptions } from '../../src/adapters/sqlite/sqlite-store.ts';
 import { markFile, type MarkKeeper } from '../../src/app/mark.ts';
 import type { LedgerStore } from '../../src/ledger/store.ts';
 import { memoryMark, temporaryFolder } from '../ledger/tally.ts';
@@ -16,8 +16,8 @@ export type Kept = {
 
 type Cleanup = { after: (work: () => void) => void };
 
-export const openIn = (folder: string): LedgerStore => {
-  const store = openSqliteStore(folder);
+export const openIn = (folder: string, options: SqliteOptions = {}): LedgerStore => {
+  const store = openSqliteStore(folder, options);
   if (!store.ok) throw new Error(store.refusal.message);
   return store.value;
 };
@@ -28,11 +28,11 @@ export const inMemory = (): Kept => {
   return { mark: memoryMark(), open: () => ({ ...store, close: () => Promise.resolve() }), folder: '' };
 };
 
-export const inFiles = (t: Cleanup): Kept => {
+export const inFiles = (t: Cleanup, options: SqliteOptions = {}): Kept => {
   const folder = temporaryFolder(t);
   return {
     mark: markFile(join(folder, 'mark', 'main.json')),
-    open: () => openIn(join(folder, 'ledger')),
+    open: () => openIn(join(folder, 'ledger'), options),
     folder,
   };
 };
@@ -40,4 +40,5 @@ export const inFiles = (t: Cleanup): Kept => {
 export const storeKinds: readonly (readonly [string, (t: Cleanup) => Kept])[] = [
   ['memory', inMemory],
   ['SQLite', inFiles],
+  ['SQLite on a thread of its own', (t) => inFiles(t, { ownThread: true })],
 ];

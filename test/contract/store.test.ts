@@ -7,67 +7,23 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { memoryStore } from '../../src/adapters/memory/memory-store.ts';
 import { openSqliteStore } from '../../src/adapters/sqlite/sqlite-store.ts';
+import { WriterThread } from '../../src/adapters/sqlite/writer-calls.ts';
 import { StoreFailure, type LedgerStore } from '../../src/ledger/store.ts';
+import { openIn as openWith } from '../app/kept-stores.ts';
 import { temporaryFolder } from '../ledger/tally.ts';
 import { append, storeContract } from './store-contract.ts';
 
-const openIn = (folder: string): LedgerStore => {
-  const store = openSqliteStore(folder);
-  if (!store.ok) throw new Error(store.refusal.message);
-  return store.value;
-};
-
 storeContract('memory', async () => memoryStore());
-storeContract('SQLite', async (t) => openIn(temporaryFolder(t)));
+storeContract('SQLite', async (t) => openWith(temporaryFolder(t)));
+storeContract('SQLite (own thread)', async (t) => openWith(temporaryFolder(t), { ownThread: true }));
 
-describe('the SQLite store', () => {
-  it('keeps what it was given over a restart', async (t) => {
-    const folder = temporaryFolder(t);
-    const first = openIn(folder);
-    const head = await append(first, 'main', ['a', 'b']);
-    await first.close();
-    const second = openIn(folder);
-    assert.deepEqual(await second.head('main'), head);
-    await second.close();
-  });
+const isFailure =
+  (code: string, outcome: StoreFailure['outcome']) =>
+  (error: unknown): boolean =>
+    error instanceof StoreFailure && error.refusal.code === code && error.outcome === outcome;
 
-  it('L9: refuses a second opener and names folder and process', async (t) => {
-    const folder = temporaryFolder(t);
-    const store = openIn(folder);
-    const again = openSqliteStore(folder);
-    assert.ok(!again.ok);
-    assert.equal(again.refusal.code, 'store-locked');
-    assert.ok(again.refusal.message.includes(folder) && again.refusal.message.includes(String(process.pid)));
-    await store.close();
-    await openIn(folder).close();
-  });
-
-  it('L9: refuses a folder that another process holds, and takes it over when that process is killed', async (t) => {
-    const folder = temporaryFolder(t);
-    const module = JSON.stringify(new URL('../../src/adapters/sqlite/sqlite-store.ts', import.meta.url).href);
-    const script = `import { openSqliteStore } from ${module}; globalThis.kept = openSqliteStore(${JSON.stringify(folder)}); console.log(kept.ok); setInterval(() => {}, 1000)`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    t.after(() => child.kill('SIGKILL'));
-    assert.equal(String(await new Promise((resolve) => child.stdout.once('data', resolve))).trim(), 'true');
-    const refused = openSqliteStore(folder);
-    assert.ok(!refused.ok && refused.refusal.code === 'store-locked');
-    assert.equal(refused.refusal.facts['pid'], String(child.pid));
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await gone;
-    await openIn(folder).close();
-  });
-
-  it('lets nobody else on the machine look into its folder', async (t) => {
-    const folder = join(temporaryFolder(t), 'new');
-    const store = openIn(folder);
-    await append(store, 'main', ['a']);
-    assert.equal(statSync(folder).mode & 0o777, 0o700);
-    await store.close();
-  });
-
+describe('the SQLite store on a disk that is full', () => {
+  const openIn = (folder: string): LedgerStore => openWith(folder);
   it('L8: names a full disk, and goes on when there is space again', async (t) => {
     const folder = temporaryFolder(t);
     const store = openIn(folder);
@@ -82,45 +38,135 @@ describe('the SQLite store', () => {
     assert.equal((await store.head('main')).size, 2);
     await store.close();
   });
+});
 
-  it('L8: names a file that is no database, and leaves it as it is', async (t) => {
+describe('the thread of a writer', () => {
+  it('L8: leaves the outcome unknown when it is gone, and takes no more', async (t) => {
     const folder = temporaryFolder(t);
-    const first = openIn(folder);
-    await append(first, 'main', ['a']);
-    await first.close();
-    writeFileSync(join(folder, 'ledger-main.sqlite'), 'this was a ledger once'.repeat(100));
-    const second = openIn(folder);
+    const writer = await WriterThread.open({ folder, file: join(folder, 'x.sqlite') });
+    assert.equal((await writer.call('begin', [])).size, 0);
+    await writer.call('rollback', []);
+    await writer.close();
+    await assert.rejects(writer.call('begin', []), isFailure('store-io', 'unknown'));
+  });
+
+  it('says what is wrong with a file that it cannot open', async (t) => {
+    const folder = temporaryFolder(t);
+    writeFileSync(join(folder, 'x.sqlite'), 'no database'.repeat(100));
     await assert.rejects(
-      second.head('main'),
-      (error) => error instanceof StoreFailure && error.refusal.code === 'store-corrupt',
+      WriterThread.open({ folder, file: join(folder, 'x.sqlite') }),
+      isFailure('store-corrupt', 'nothing-written'),
     );
-    await second.close();
-  });
-
-  it('refuses tables of a newer version', async (t) => {
-    const folder = temporaryFolder(t);
-    await openIn(folder).close();
-    const db = new DatabaseSync(join(folder, 'ledger-main.sqlite'));
-    db.exec('PRAGMA user_version = 99');
-    db.close();
-    const store = openIn(folder);
-    await assert.rejects(store.head('main'), /version 99/);
-    await store.close();
-  });
-
-  it('leaves no byte of an erased text in any of its files', async (t) => {
-    const folder = temporaryFolder(t);
-    const store = openIn(folder);
-    await store.putOpening('main', 'sha256:a', { salt: 'salt', text: 'something-personal-42' });
-    const holds = (): boolean =>
-      readdirSync(folder).some((file) => readFileSync(join(folder, file)).includes('something-personal-42'));
-    assert.ok(holds());
-    await store.eraseOpening('main', 'sha256:a');
-    assert.ok(!holds());
-    await store.close();
-    assert.ok(!holds());
   });
 });
+
+for (const ownThread of [false, true]) {
+  const openIn = (folder: string): LedgerStore => openWith(folder, { ownThread });
+  describe(`the SQLite store${ownThread ? ' on a thread of its own' : ''}`, () => {
+    it('keeps what it was given over a restart', async (t) => {
+      const folder = temporaryFolder(t);
+      const first = openIn(folder);
+      const head = await append(first, 'main', ['a', 'b']);
+      await first.close();
+      const second = openIn(folder);
+      assert.deepEqual(await second.head('main'), head);
+      await second.close();
+    });
+
+    it('L9: refuses a second opener and names folder and process', async (t) => {
+      const folder = temporaryFolder(t);
+      const store = openIn(folder);
+      const again = openSqliteStore(folder);
+      assert.ok(!again.ok);
+      assert.equal(again.refusal.code, 'store-locked');
+      assert.ok(again.refusal.message.includes(folder) && again.refusal.message.includes(String(process.pid)));
+      await store.close();
+      await openIn(folder).close();
+    });
+
+    it('L9: refuses a folder that another process holds, and takes it over when that process is killed', async (t) => {
+      const folder = temporaryFolder(t);
+      const module = JSON.stringify(new URL('../../src/adapters/sqlite/sqlite-store.ts', import.meta.url).href);
+      const script = `import { openSqliteStore } from ${module}; globalThis.kept = openSqliteStore(${JSON.stringify(folder)}); console.log(kept.ok); setInterval(() => {}, 1000)`;
+      const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      t.after(() => child.kill('SIGKILL'));
+      assert.equal(String(await new Promise((resolve) => child.stdout.once('data', resolve))).trim(), 'true');
+      const refused = openSqliteStore(folder);
+      assert.ok(!refused.ok && refused.refusal.code === 'store-locked');
+      assert.equal(refused.refusal.facts['pid'], String(child.pid));
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await gone;
+      await openIn(folder).close();
+    });
+
+    it('lets nobody else on the machine look into its folder', async (t) => {
+      const folder = join(temporaryFolder(t), 'new');
+      const store = openIn(folder);
+      await append(store, 'main', ['a']);
+      assert.equal(statSync(folder).mode & 0o777, 0o700);
+      await store.close();
+    });
+
+    it('L8: names a file that is no database, and leaves it as it is', async (t) => {
+      const folder = temporaryFolder(t);
+      const first = openIn(folder);
+      await append(first, 'main', ['a']);
+      await first.close();
+      writeFileSync(join(folder, 'ledger-main.sqlite'), 'this was a ledger once'.repeat(100));
+      const second = openIn(folder);
+      await assert.rejects(
+        second.head('main'),
+        (error) => error instanceof StoreFailure && error.refusal.code === 'store-corrupt',
+      );
+      await second.close();
+    });
+
+    it('refuses tables of a newer version', async (t) => {
+      const folder = temporaryFolder(t);
+      await openIn(folder).close();
+      const db = new DatabaseSync(join(folder, 'ledger-main.sqlite'));
+      db.exec('PRAGMA user_version = 99');
+      db.close();
+      const store = openIn(folder);
+      await assert.rejects(store.head('main'), /version 99/);
+      await store.close();
+    });
+
+    it('leaves no byte of an erased text in any of its files', async (t) => {
+      const folder = temporaryFolder(t);
+      const store = openIn(folder);
+      await store.putOpening('main', 'sha256:a', { salt: 'salt', text: 'something-personal-42' });
+      const holds = (): boolean =>
+        readdirSync(folder).some((file) => readFileSync(join(folder, file)).includes('something-personal-42'));
+      assert.ok(holds());
+      await store.eraseOpening('main', 'sha256:a');
+      assert.ok(!holds());
+      await store.close();
+      assert.ok(!holds());
+    });
+
+    it('L8: says so when a reader keeps a copy of an erased text in the log, and erases it at the next try', async (t) => {
+      const folder = temporaryFolder(t);
+      const store = openIn(folder);
+      await store.putOpening('main', 'sha256:a', { salt: 'salt', text: 'something-personal-42' });
+      const reader = new DatabaseSync(join(folder, 'ledger-main.sqlite'));
+      reader.exec('BEGIN');
+      reader.prepare('SELECT count(*) FROM openings').get();
+      await assert.rejects(store.eraseOpening('main', 'sha256:a'), isFailure('store-locked', 'unknown'));
+      reader.exec('ROLLBACK');
+      reader.close();
+      assert.equal(await store.opening('main', 'sha256:a'), undefined);
+      await store.eraseOpening('main', 'sha256:a');
+      assert.ok(
+        !readdirSync(folder).some((file) => readFileSync(join(folder, file)).includes('something-personal-42')),
+      );
+      await store.close();
+    });
+  });
+}
 
 /** Lets no database of this process grow beyond so many pages, as a full disk would, until called. */
 const limitPages = (pages: number): (() => void) => {

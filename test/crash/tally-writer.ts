@@ -12,7 +12,7 @@ const [folder = '', round = ''] = process.argv.slice(2);
 const say = (line: string): void => void writeSync(1, `${line}\n`);
 const inFlight = 200;
 
-const store = openSqliteStore(join(folder, 'ledger'));
+const store = openSqliteStore(join(folder, 'ledger'), { ownThread: true });
 if (!store.ok) {
   say(`refused ${store.refusal.code}`);
   process.exit(3);

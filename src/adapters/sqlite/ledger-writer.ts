@@ -31,7 +31,7 @@ const rowsAtOnce = 16;
 const insertRows = (rows: number): string =>
   `INSERT INTO entries (idx, bytes, leaf) VALUES ${Array(rows).fill('(?, ?, ?)').join(', ')}`;
 
-const readersMayTakeMs = 5000;
+const readersMayTakeMs = 2000;
 
 const open = (folder: string, file: string): DatabaseSync => {
   const db = new DatabaseSync(file, { timeout: 0 });

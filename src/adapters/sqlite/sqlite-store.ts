@@ -10,11 +10,16 @@ import { TenantViews } from './tenant-views.ts';
 
 type Tenant = { readonly ledger: TenantLedger; readonly views: TenantViews };
 
+export type SqliteOptions = {
+  /** Write on a thread of its own, which alone waits for the disk: for a server, whose other callers must not wait too. */
+  readonly ownThread?: boolean;
+};
+
 /**
  * Ledgers in a folder of this machine: one file a tenant, one process at a time, nothing to install.
  * Refuses with `store-locked` when another process has the folder, `store-io` when it can't be opened.
  */
-export const openSqliteStore = (folder: string): Result<LedgerStore> => {
+export const openSqliteStore = (folder: string, { ownThread = false }: SqliteOptions = {}): Result<LedgerStore> => {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     // Also a folder that was there: entries name people and what they did, and nobody else on the machine reads them.
@@ -23,7 +28,7 @@ export const openSqliteStore = (folder: string): Result<LedgerStore> => {
     return { ok: false, refusal: failureOf(error, folder, 'nothing-written').refusal };
   }
   const lock = lockFolder(folder);
-  return lock.ok ? ok(storeIn(folder, lock.value)) : lock;
+  return lock.ok ? ok(storeIn(folder, lock.value, ownThread)) : lock;
 };
 
 // A new file is only there for good once its folder is synced.
@@ -36,19 +41,20 @@ const syncFolder = (folder: string): void => {
   }
 };
 
-const openTenant = async (folder: string, name: string): Promise<Tenant> => {
-  const ledger = await TenantLedger.open(folder, join(folder, `ledger-${name}.sqlite`));
+const openTenant = async (folder: string, name: string, ownThread: boolean): Promise<Tenant> => {
+  let ledger: TenantLedger | undefined;
   try {
+    ledger = await TenantLedger.open(folder, join(folder, `ledger-${name}.sqlite`), ownThread);
     const views = new TenantViews(folder, join(folder, `views-${name}.sqlite`));
     syncFolder(folder);
     return { ledger, views };
   } catch (error) {
-    await ledger.close();
+    await ledger?.close();
     throw failureOf(error, folder, 'nothing-written');
   }
 };
 
-const storeIn = (folder: string, lock: FolderLock): LedgerStore => {
+const storeIn = (folder: string, lock: FolderLock, ownThread: boolean): LedgerStore => {
   const tenants = new Map<string, Promise<Tenant>>();
   let closed = false;
   const tenant = (name: string): Promise<Tenant> => {
@@ -62,7 +68,7 @@ const storeIn = (folder: string, lock: FolderLock): LedgerStore => {
           'nothing-written',
         ),
       );
-    const opened = openTenant(folder, name);
+    const opened = openTenant(folder, name, ownThread);
     tenants.set(name, opened);
     // One that could not be opened may be tried again.
     opened.catch(() => tenants.delete(name));

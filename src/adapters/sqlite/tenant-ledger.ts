@@ -6,34 +6,33 @@ import type { StoreBatch, StoredBlob, StoredEntry } from '../../ledger/store.ts'
 import { LedgerRows } from './ledger-rows.ts';
 import type { LedgerWriter, Write } from './ledger-writer.ts';
 import { packEntries } from './packed-entries.ts';
-import { failureOf } from './sqlite-failure.ts';
 import { Turn } from './turn.ts';
-import { WriterCalls } from './writer-calls.ts';
+import { writerHere, WriterThread, type Writer } from './writer-calls.ts';
 
 /**
- * One tenant's ledger in one file. The writer, on a thread of its own, holds the transaction of a batch; the reader is
- * another connection, so that nobody outside sees what has not been committed.
+ * One tenant's ledger in one file. The writer holds the transaction of a batch; the reader is another connection, so
+ * that nobody outside sees what has not been committed.
  */
 export class TenantLedger {
   /** Reads what is committed, at once. */
   readonly rows: LedgerRows;
-  readonly #writer: WriterCalls;
+  readonly #writer: Writer;
   readonly #turn = new Turn();
 
-  private constructor(writer: WriterCalls, rows: LedgerRows) {
+  private constructor(writer: Writer, rows: LedgerRows) {
     this.#writer = writer;
     this.rows = rows;
   }
 
-  static async open(folder: string, file: string): Promise<TenantLedger> {
-    const writer = await WriterCalls.open({ folder, file });
+  static async open(folder: string, file: string, ownThread: boolean): Promise<TenantLedger> {
+    const writer = ownThread ? await WriterThread.open({ folder, file }) : writerHere({ folder, file });
     try {
       const reader = new DatabaseSync(file, { timeout: 0 });
       reader.exec('PRAGMA query_only = ON');
       return new TenantLedger(writer, new LedgerRows(folder, reader));
     } catch (error) {
       await writer.close();
-      throw failureOf(error, folder, 'nothing-written');
+      throw error;
     }
   }
 
@@ -70,12 +69,12 @@ export class TenantLedger {
  * and what is wrong with one of them comes out then.
  */
 class Transaction implements StoreBatch {
-  readonly #writer: WriterCalls;
+  readonly #writer: Writer;
   readonly #head: LedgerHead;
   #writes: Write[] = [];
   #wrote = false;
 
-  constructor(writer: WriterCalls, head: LedgerHead) {
+  constructor(writer: Writer, head: LedgerHead) {
     this.#writer = writer;
     this.#head = head;
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Worker, type Transferable } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { refuse, type Refusal } from '../../kernel/refusal.ts';
 import { StoreFailure } from '../../ledger/store.ts';
-import type { LedgerWriter } from './ledger-writer.ts';
+import { LedgerWriter } from './ledger-writer.ts';
 
 export type WriterPlace = { readonly folder: string; readonly file: string };
 
@@ -16,13 +16,42 @@ export type WriterReply =
       readonly failure: { readonly refusal: Refusal; readonly outcome: StoreFailure['outcome'] };
     };
 
+/** A ledger's writer, wherever it runs. Calls are done in the order of asking. */
+export type Writer = {
+  /** `handedOver` are buffers that the caller gives up. */
+  readonly call: <M extends WriterMethod>(
+    method: M,
+    args: Parameters<LedgerWriter[M]>,
+    handedOver?: readonly ArrayBuffer[],
+  ) => Promise<ReturnType<LedgerWriter[M]>>;
+  readonly close: () => Promise<void>;
+};
+
+/** The writer on this thread, for whoever opens a ledger, does one thing and goes. */
+export const writerHere = ({ folder, file }: WriterPlace): Writer => {
+  const writer = new LedgerWriter(folder, file);
+  return {
+    call: async (method, args) => invoke(writer, method, args),
+    close: async () => writer.close(),
+  };
+};
+
+export const invoke = <M extends WriterMethod>(
+  writer: LedgerWriter,
+  method: M,
+  args: Parameters<LedgerWriter[M]>,
+): ReturnType<LedgerWriter[M]> => {
+  const call = writer[method] as (...given: Parameters<LedgerWriter[M]>) => ReturnType<LedgerWriter[M]>;
+  return call.apply(writer, args);
+};
+
 type Waiting = { readonly resolve: (value: unknown) => void; readonly reject: (failure: StoreFailure) => void };
 
 /**
- * A ledger's writer on a thread of its own: the disk makes it wait, and meanwhile this thread goes on. Calls are done in
- * the order of asking. A thread that ends in the middle of one leaves its outcome unknown.
+ * The writer on a thread of its own: the disk makes it wait, and meanwhile this thread goes on. One that ends in the
+ * middle of a call leaves its outcome unknown.
  */
-export class WriterCalls {
+export class WriterThread implements Writer {
   readonly #place: WriterPlace;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
@@ -39,8 +68,8 @@ export class WriterCalls {
   }
 
   /** Opens the database. Rejects with a `StoreFailure` when it can't. */
-  static async open(place: WriterPlace): Promise<WriterCalls> {
-    const calls = new WriterCalls(place);
+  static async open(place: WriterPlace): Promise<WriterThread> {
+    const calls = new WriterThread(place);
     try {
       await calls.#expect(0);
       return calls;
@@ -53,7 +82,7 @@ export class WriterCalls {
   call<M extends WriterMethod>(
     method: M,
     args: Parameters<LedgerWriter[M]>,
-    handedOver: readonly Transferable[] = [],
+    handedOver: readonly ArrayBuffer[] = [],
   ): Promise<ReturnType<LedgerWriter[M]>> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     this.#lastId += 1;

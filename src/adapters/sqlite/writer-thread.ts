@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { StoreFailure } from '../../ledger/store.ts';
 import { LedgerWriter } from './ledger-writer.ts';
 import { failureOf } from './sqlite-failure.ts';
-import type { WriterCall, WriterPlace, WriterReply } from './writer-calls.ts';
+import { invoke, type WriterCall, type WriterPlace, type WriterReply } from './writer-calls.ts';
 
 const { folder, file } = workerData as WriterPlace;
 
@@ -29,6 +29,9 @@ parentPort?.postMessage(
   ),
 );
 parentPort?.on('message', ({ id, method, args }: WriterCall) => {
-  const call = writer?.[method] as ((...given: unknown[]) => unknown) | undefined;
-  parentPort?.postMessage(attempt(id, () => call?.apply(writer, [...args]), 'unknown'));
+  const opened = writer;
+  if (opened !== undefined)
+    parentPort?.postMessage(
+      attempt(id, () => invoke(opened, method, args as Parameters<LedgerWriter[typeof method]>), 'unknown'),
+    );
 });
