@@ -22,7 +22,7 @@ const importsOf = (file: string): Import[] =>
   }));
 // Also the file that another thread starts with.
 const dynamicImports = (file: string): Import[] =>
-  [...read(file).matchAll(/\b(?:import\('([^']+)'\)|new Worker\(new URL\('([^']+)')/g)].map((match) => ({
+  [...read(file).matchAll(/\b(?:import\('([^']+)'\)|new URL\('([^']+\.ts)', import\.meta\.url)/g)].map((match) => ({
     file,
     typeOnly: false,
     from: match[1] ?? match[2] ?? '',

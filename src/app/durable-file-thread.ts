@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread that replaces files durably, one after another, in the order in which it is asked.
+// The thread that replaces files durably, one after another. Its answer is null, or what went wrong.
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { parentPort } from 'node:worker_threads';
+import { answerCalls } from './thread-calls.ts';
 
-export type Replacement = {
-  readonly id: number;
-  readonly file: string;
-  readonly contents: string;
-  readonly firstTime: boolean;
-};
-export type Replaced = { readonly id: number; readonly failure: string | null };
+export type Replacement = { readonly file: string; readonly contents: string; readonly firstTime: boolean };
 
 const replace = ({ file, contents, firstTime }: Replacement): void => {
   if (firstTime) mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -34,14 +28,11 @@ const syncFolder = (folder: string): void => {
   }
 };
 
-const attempt = (order: Replacement): Replaced => {
+answerCalls((order): string | null => {
   try {
-    replace(order);
-    return { id: order.id, failure: null };
+    replace(order as Replacement);
+    return null;
   } catch (error) {
-    return { id: order.id, failure: error instanceof Error ? error.message : String(error) };
+    return error instanceof Error ? error.message : String(error);
   }
-};
-
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
-parentPort?.on('message', (order: Replacement) => parentPort?.postMessage(attempt(order)));
+});

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { memoryStore } from '../../src/adapters/memory/memory-store.ts';
 import { openSqliteStore } from '../../src/adapters/sqlite/sqlite-store.ts';
-import { WriterThread } from '../../src/adapters/sqlite/writer-calls.ts';
+import { writerOnThread } from '../../src/adapters/sqlite/writer.ts';
 import { StoreFailure, type LedgerStore } from '../../src/ledger/store.ts';
 import { openIn as openWith } from '../app/kept-stores.ts';
 import { temporaryFolder } from '../ledger/tally.ts';
@@ -43,7 +43,7 @@ describe('the SQLite store on a disk that is full', () => {
 describe('the thread of a writer', () => {
   it('L8: leaves the outcome unknown when it is gone, and takes no more', async (t) => {
     const folder = temporaryFolder(t);
-    const writer = await WriterThread.open({ folder, file: join(folder, 'x.sqlite') });
+    const writer = await writerOnThread({ folder, file: join(folder, 'x.sqlite') });
     assert.equal((await writer.call('begin', [])).size, 0);
     await writer.call('rollback', []);
     await writer.close();
@@ -54,7 +54,7 @@ describe('the thread of a writer', () => {
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, 'x.sqlite'), 'no database'.repeat(100));
     await assert.rejects(
-      WriterThread.open({ folder, file: join(folder, 'x.sqlite') }),
+      writerOnThread({ folder, file: join(folder, 'x.sqlite') }),
       isFailure('store-corrupt', 'nothing-written'),
     );
   });

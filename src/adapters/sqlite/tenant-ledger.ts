@@ -7,7 +7,7 @@ import { LedgerRows } from './ledger-rows.ts';
 import type { LedgerWriter, Write } from './ledger-writer.ts';
 import { packEntries } from './packed-entries.ts';
 import { Turn } from './turn.ts';
-import { writerHere, WriterThread, type Writer } from './writer-calls.ts';
+import { writerHere, writerOnThread, type Writer } from './writer.ts';
 
 /**
  * One tenant's ledger in one file. The writer holds the transaction of a batch; the reader is another connection, so
@@ -25,7 +25,7 @@ export class TenantLedger {
   }
 
   static async open(folder: string, file: string, ownThread: boolean): Promise<TenantLedger> {
-    const writer = ownThread ? await WriterThread.open({ folder, file }) : writerHere({ folder, file });
+    const writer = ownThread ? await writerOnThread({ folder, file }) : writerHere({ folder, file });
     try {
       const reader = new DatabaseSync(file, { timeout: 0 });
       reader.exec('PRAGMA query_only = ON');

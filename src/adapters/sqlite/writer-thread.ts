@@ -1,37 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread of a ledger's writer: it does one call after another, in the order in which they came.
-import { parentPort, workerData } from 'node:worker_threads';
+// The thread of a ledger's writer. The first thing it is told is which database it writes.
+import { answerCalls } from '../../app/thread-calls.ts';
 import type { StoreFailure } from '../../ledger/store.ts';
 import { LedgerWriter } from './ledger-writer.ts';
 import { failureOf } from './sqlite-failure.ts';
-import { invoke, type WriterCall, type WriterPlace, type WriterReply } from './writer-calls.ts';
+import { invoke, type WriterAnswer, type WriterMethod, type WriterQuestion } from './writer.ts';
 
-const { folder, file } = workerData as WriterPlace;
+let writer: LedgerWriter | undefined;
+let folder = '';
 
-const attempt = (id: number, work: () => unknown, otherwise: StoreFailure['outcome']): WriterReply => {
+const attempt = (work: () => unknown, otherwise: StoreFailure['outcome']): WriterAnswer => {
   try {
-    return { id, value: work() };
+    return { value: work() };
   } catch (error) {
     const { refusal, outcome } = failureOf(error, folder, otherwise);
-    return { id, failure: { refusal, outcome } };
+    return { failure: { refusal, outcome } };
   }
 };
 
-let writer: LedgerWriter | undefined;
-// oxlint-disable unicorn/require-post-message-target-origin -- a worker's port has no origin
-parentPort?.postMessage(
-  attempt(
-    0,
-    () => {
-      writer = new LedgerWriter(folder, file);
-    },
-    'nothing-written',
-  ),
-);
-parentPort?.on('message', ({ id, method, args }: WriterCall) => {
-  const opened = writer;
-  if (opened !== undefined)
-    parentPort?.postMessage(
-      attempt(id, () => invoke(opened, method, args as Parameters<LedgerWriter[typeof method]>), 'unknown'),
-    );
+answerCalls((asked): WriterAnswer => {
+  const question = asked as WriterQuestion;
+  if ('open' in question) {
+    folder = question.open.folder;
+    return attempt(() => {
+      writer = new LedgerWriter(folder, question.open.file);
+    }, 'nothing-written');
+  }
+  const { method, args } = question;
+  return attempt(() => {
+    if (writer === undefined) throw new Error('no database is open');
+    return invoke(writer, method, args as Parameters<LedgerWriter[WriterMethod]>);
+  }, 'unknown');
 });
