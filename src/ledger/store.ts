@@ -38,7 +38,7 @@ export type StoreBatch = {
   readonly head: () => Promise<LedgerHead>;
   /** Entries `from` up to but without `to`, in order. */
   readonly entries: (from: number, to: number) => Promise<readonly StoredEntry[]>;
-  /** Appends directly after `before` and moves the head; fails with `store-conflict` when the head is another. */
+  /** Appends directly after `before` and moves the head; the batch fails with `store-conflict`, at the latest when it commits, if the head is another. */
   readonly insert: (entries: readonly StoredEntry[], before: LedgerHead, after: LedgerHead) => Promise<void>;
   readonly blob: (digest: string) => Promise<Uint8Array | undefined>;
   /** Keeps a blob once; the caller has checked that the digest is its digest. */
