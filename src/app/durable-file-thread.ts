@@ -2,6 +2,7 @@
 // The thread that replaces files durably, one after another. Its answer is null, or what went wrong.
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { syncFolder } from './sync-folder.ts';
 import { answerCalls } from './thread-calls.ts';
 
 export type Replacement = { readonly file: string; readonly contents: string; readonly firstTime: boolean };
@@ -17,15 +18,6 @@ const replace = ({ file, contents, firstTime }: Replacement): void => {
   }
   renameSync(`${file}.new`, file);
   if (firstTime) syncFolder(dirname(file));
-};
-
-const syncFolder = (folder: string): void => {
-  const handle = openSync(folder, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 };
 
 answerCalls((order): string | null => {

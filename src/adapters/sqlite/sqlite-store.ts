@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { syncFolder } from '../../app/sync-folder.ts';
 import { ok, refuse, type Result } from '../../kernel/refusal.ts';
 import { StoreFailure, tenantForm, type LedgerStore } from '../../ledger/store.ts';
 import { lockFolder, type FolderLock } from './folder-lock.ts';
@@ -29,16 +30,6 @@ export const openSqliteStore = (folder: string, { ownThread = false }: SqliteOpt
   }
   const lock = lockFolder(folder);
   return lock.ok ? ok(storeIn(folder, lock.value, ownThread)) : lock;
-};
-
-// A new file is only there for good once its folder is synced.
-const syncFolder = (folder: string): void => {
-  const handle = openSync(folder, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
 };
 
 const openTenant = async (folder: string, name: string, ownThread: boolean): Promise<Tenant> => {
