@@ -32,7 +32,7 @@ export type SequencerOptions<State, Command extends JsonObject, Event extends Js
     readonly prepare?: (command: Command, attachments: Attachments) => void;
     /** Believe the clock although it is more than 24 hours after the last entry. */
     readonly acceptTimeJump?: boolean;
-    /** Commands that may wait; more are refused with `overloaded`. */
+    /** Commands that may be on their way at a time; more are refused with `overloaded`. */
     readonly maxWaiting?: number;
   };
 
@@ -73,8 +73,10 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   #stopped: Refusal | undefined;
   #queue: Waiting<Command, Event>[] = [];
   #busy = false;
-  /** Batches that are durable and wait to be answered. */
+  /** Commands that were taken and are not answered yet, wherever they are. */
   #unanswered = 0;
+  /** Resolves when the newest batch that was begun is answered. */
+  #newest: Promise<void> = Promise.resolve();
   #ended = false;
   #idle: (() => void)[] = [];
   #prunedAt = Number.NEGATIVE_INFINITY;
@@ -133,13 +135,13 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     const closed = this.#closed();
     if (closed !== undefined) return no(closed);
     const { maxWaiting = defaultMaxWaiting, prepare } = this.#options;
-    if (this.#queue.length >= maxWaiting)
+    if (this.#unanswered >= maxWaiting)
       return no(
         refuse(
           'overloaded',
           'L12',
-          `${this.#queue.length} commands are waiting already`,
-          { waiting: this.#queue.length },
+          `${this.#unanswered} commands are waiting already`,
+          { waiting: this.#unanswered },
           'try again in a second',
         ),
       );
@@ -171,8 +173,10 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     return new Promise((resolve) => {
       const release = (answer: Answer<Event>): void => {
         if (flightKey !== undefined) this.#inFlight.delete(flightKey);
+        this.#unanswered -= 1;
         resolve(answer);
       };
+      this.#unanswered += 1;
       this.#queue.push({ ticket: ticket.value, resolve: release });
       this.#schedule();
     });
@@ -221,6 +225,14 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     return follower;
   }
 
+  /**
+   * Resolves when all that the store held at this moment is published, or the ledger has stopped: who reads the store
+   * itself waits for it before showing what was read (SPEC L10).
+   */
+  published(): Promise<void> {
+    return this.#newest;
+  }
+
   /** Told of each new signed head, before the answers. Gives back what ends it. */
   subscribe(listener: (head: SignedHead) => void): () => void {
     this.#listeners.add(listener);
@@ -254,7 +266,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   }
 
   #isIdle(): boolean {
-    return !this.#busy && this.#queue.length === 0 && this.#unanswered === 0;
+    return !this.#busy && this.#unanswered === 0;
   }
 
   #tellIdle(): void {
@@ -275,13 +287,15 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
 
   async #pump(): Promise<void> {
     const waiting = this.#queue.splice(0, maxBatch);
-    await this.#batch(waiting);
+    const answered = Promise.withResolvers<void>();
+    this.#newest = answered.promise;
+    await this.#batch(waiting, answered.resolve);
     this.#busy = false;
     if (this.#queue.length > 0) this.#schedule();
     else this.#tellIdle();
   }
 
-  async #batch(waiting: readonly Waiting<Command, Event>[]): Promise<void> {
+  async #batch(waiting: readonly Waiting<Command, Event>[], answered: () => void): Promise<void> {
     const { tenant, store } = this.#options;
     const sizeBefore = this.#folded.size;
     try {
@@ -298,9 +312,10 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       // Durable from here on.
       if (prune) this.#prunedAt = this.#options.now();
       this.#folded = after;
-      void this.#answer(waiting, outcomes, after);
+      void this.#answer(waiting, outcomes, after).finally(answered);
     } catch (error) {
       this.#fail(error, waiting, sizeBefore);
+      answered();
     }
   }
 
@@ -309,7 +324,6 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     outcomes: readonly Outcome<Event>[],
     after: Folded<State>,
   ): Promise<void> {
-    this.#unanswered += 1;
     try {
       await this.#publisher.reach(after);
       const checkpoint = this.#note();
@@ -320,7 +334,6 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     } catch (error) {
       this.#end(error, waiting);
     }
-    this.#unanswered -= 1;
     this.#tellIdle();
   }
 

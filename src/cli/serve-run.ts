@@ -30,7 +30,8 @@ export const stopOnSignal = (server: RunningServer): void => {
   let stopping = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {
-      if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
+      // Not `process.exit`: it waits for threads, and one may hang in a disk that does not answer.
+      if (stopping) process.kill(process.pid, 'SIGKILL');
       stopping = true;
       say('Stopping: answering what is under way …');
       server.stop().then(

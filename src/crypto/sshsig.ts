@@ -164,7 +164,9 @@ export const runCheck = ({ algorithm, data, key, signature, meaning }: Signature
 
 /** What the platform's answer to a check means. */
 export const answered = (holds: boolean, meaning: VerifiedSignature): Result<VerifiedSignature> =>
-  holds ? ok(meaning) : invalid('these bytes were not signed by this key');
+  holds ? ok(meaning) : notSigned();
+
+const notSigned = (): Refused => invalid('these bytes were not signed by this key');
 
 const ed25519Check = (data: Uint8Array, signature: Buffer, meaning: VerifiedSignature): Result<SignatureCheck> =>
   signature.length === 64
@@ -234,9 +236,9 @@ const securityKeyCheck = (signature: SshSignature, application: string, data: Bu
   reader.end();
   const signed = Buffer.concat([rpIdHash, Buffer.from([flags]), counter, hash('sha256', data, 'buffer')]);
   if (format !== key.type) return wrongFormat(signature);
-  return key.type === 'sk-ssh-ed25519@openssh.com'
-    ? ed25519Check(signed, raw, meaning)
-    : p256Check(signed, raw, meaning);
+  if (key.type !== 'sk-ssh-ed25519@openssh.com') return p256Check(signed, raw, meaning);
+  // What a refusal is called stands in ledgers: this one has been called so from the first entry on (INV12).
+  return raw.length === 64 ? ed25519Check(signed, raw, meaning) : notSigned();
 };
 
 /** Signs as `ssh-keygen -Y sign` would, with SHA-512; gives the raw blob. */

@@ -63,7 +63,7 @@ export type LedgerStore = {
   readonly blob: (tenant: string, digest: string) => Promise<Uint8Array | undefined>;
   /** Blobs in the order of their digests, after the given one (`''` for the first page). */
   readonly blobs: (tenant: string, after: string, limit: number) => Promise<readonly StoredBlob[]>;
-  /** The latest signed checkpoint that was kept; it may lag behind the mark by one batch. */
+  /** The latest signed checkpoint that was kept; it may lag behind the mark. */
   readonly checkpoint: (tenant: string) => Promise<string | undefined>;
   readonly putCheckpoint: (tenant: string, note: string) => Promise<void>;
   readonly opening: (tenant: string, commitment: string) => Promise<Opening | undefined>;

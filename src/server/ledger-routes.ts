@@ -144,9 +144,11 @@ export const consistency: Handler = (context, call) => {
   return json(answer, 200, { 'cache-control': 'no-store' });
 };
 
-export const blob: Handler = async ({ ledger }, call) => {
+export const blob: Handler = async ({ ledger, sequencer }, call) => {
   const digest = call.params['digest'] ?? '';
   const bytes = /^sha256:[0-9a-f]{64}$/.test(digest) ? await ledger.store.blob(tenant, digest) : undefined;
+  // It may belong to an entry whose mark is being written.
+  await sequencer.published();
   if (bytes === undefined)
     return problemReply(
       refuse(

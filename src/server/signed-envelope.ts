@@ -31,10 +31,11 @@ export const readEnvelope = async <S extends Speaker>(
   if (!envelope.ok) return envelope;
   const statement = readStatement(envelope.value.statement, check);
   if (!statement.ok) return statement;
-  await checkElsewhere(envelope.value, namespaces[statement.value.type as StatementType]);
+  const { ledger, tenant } = identityOf(context.sequencer.state());
+  if (statement.value.ledger === ledger && statement.value.tenant === tenant)
+    await checkElsewhere(envelope.value, namespaces[statement.value.type as StatementType]);
   // As it stands now, not as it stood before the wait.
   const state = context.sequencer.state();
-  const { ledger, tenant } = identityOf(state);
   const signed = authenticate(state.roster, { ledger, tenant }, envelope.value, check);
   return signed.ok ? ok({ envelope: envelope.value, signed: signed.value }) : signed;
 };

@@ -3,6 +3,7 @@ import { canonicalize } from '../kernel/canonical-json.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { ok, refuse, type JsonObject, type JsonValue, type Refused, type Result } from '../kernel/refusal.ts';
 import { voteStatement } from '../kernel/statements.ts';
+import { isObject } from '../kernel/shape.ts';
 import type { Entry } from '../ledger/entry.ts';
 import { formatTlogProof } from '../ledger/tlog-proof.ts';
 import { isGovernance } from '../assess/build-change.ts';
@@ -152,10 +153,13 @@ const pickBlobs = ({ blobs }: FileParts, texts: readonly string[]): { readonly [
 // Entries of one's own ledger, which were read strictly before they came into it; whoever gets the file does so again.
 const contentsOf = (text: string): Pick<Entry, 'command' | 'events'> => {
   try {
-    return JSON.parse(text) as Entry;
+    const entry = JSON.parse(text) as Partial<Entry> | null;
+    if (isObject(entry?.command) && Array.isArray(entry.events))
+      return { command: entry.command, events: entry.events };
   } catch {
-    return { command: {}, events: [] };
+    // A text that is no entry has neither.
   }
+  return { command: {}, events: [] };
 };
 
 const eventsOf = (text: string): readonly JsonObject[] => contentsOf(text).events;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MarkKeeper } from '../../src/app/mark.ts';
+import { digestOf } from '../../src/crypto/digest.ts';
 import { refuse } from '../../src/kernel/refusal.ts';
 import { StoreFailure } from '../../src/ledger/store.ts';
 import { pause } from '../crash/killed-child.ts';
@@ -53,6 +54,43 @@ for (const [name, keep] of storeKinds)
       await Promise.all(all);
       assert.deepEqual(answered.slice(1), ['second is entry 1, marked up to 3', 'third is entry 2, marked up to 3']);
       held = false;
+      await sequencer.close();
+      await store.close();
+    });
+
+    it('SPEC L12: what waits for a mark counts as waiting, and what was read from the store waits for it too', async (t) => {
+      const kept = keep(t);
+      const store = kept.open();
+      let held = false;
+      const gate = Promise.withResolvers<void>();
+      const mark: MarkKeeper = {
+        ...kept.mark,
+        write: async (next) => {
+          if (held) await gate.promise;
+          await kept.mark.write(next);
+        },
+      };
+      const { sequencer } = await startTally(store, mark, { maxWaiting: 3 });
+      held = true;
+      const digest = digestOf('a document');
+      const attachments = new Map([[digest, Buffer.from('a document')]]);
+      const accepted = [sequencer.submit({ type: 'Weigh', attachments: [digest] }, { attachments })];
+      while ((await store.blob('main', digest)) === undefined) await pause(1);
+      let published = false;
+      const shown = sequencer.published().then(() => {
+        published = true;
+      });
+      for (const amount of [1, 2]) {
+        accepted.push(sequencer.submit(add(amount)));
+        while ((await store.head('main')).size < accepted.length) await pause(1);
+      }
+      const { decision } = await sequencer.submit(add(3));
+      assert.equal(decision.kind === 'refused' && decision.refusal.code, 'overloaded');
+      assert.ok(!published);
+      gate.resolve();
+      for (const { index } of await Promise.all(accepted)) assert.notEqual(index, null);
+      await shown;
+      assert.equal((await sequencer.submit(add(4))).index, 3);
       await sequencer.close();
       await store.close();
     });

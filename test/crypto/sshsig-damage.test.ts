@@ -115,6 +115,34 @@ describe('signatures that no program writes', () => {
       assert.ok(!holds(sshsigBlob(parts)), what);
   });
 
+  it('INV12: are refused by the name they have had from the first ledger on, since ledgers keep it', () => {
+    const point = seedKey('one').public.blob.subarray(-32);
+    const key = Buffer.concat(['sk-ssh-ed25519@openssh.com', point, 'ssh:'].map((part) => wireString(part)));
+    const touched = Buffer.from([1, 0, 0, 0, 7]);
+    const raw = (length: number): Buffer => wireString(Buffer.alloc(length, 1));
+    const codeOf = (parts: Parameters<typeof sshsigBlob>[0]): string => {
+      const signature = parseSshSignature(sshsigBlob(parts));
+      const result = signature.ok ? verifySshSignature({ signature: signature.value, message, namespace }) : signature;
+      return result.ok ? 'held' : result.refusal.code;
+    };
+    const sk = { ...good, key, format: 'sk-ssh-ed25519@openssh.com' };
+    const malformed = 'signature-malformed';
+    const invalid = 'signature-invalid';
+    for (const [parts, code] of [
+      [{ ...good, body: raw(63) }, malformed],
+      [{ ...good, body: raw(64) }, invalid],
+      [{ ...good, format: 'ssh-rsa' }, malformed],
+      [{ ...sk, body: Buffer.concat([raw(63), touched]) }, invalid],
+      [{ ...sk, body: Buffer.concat([raw(65), touched]) }, invalid],
+      [{ ...sk, body: Buffer.concat([raw(64), touched]) }, invalid],
+      [{ ...sk, body: Buffer.concat([raw(64), Buffer.alloc(5)]) }, invalid],
+      [{ ...sk, body: Buffer.concat([raw(64), touched, touched]) }, malformed],
+      [{ ...sk, body: raw(64) }, malformed],
+      [{ ...sk, format: 'ssh-ed25519', body: Buffer.concat([raw(64), touched]) }, malformed],
+    ] as const)
+      assert.equal(codeOf(parts), code, `${parts.format}, ${parts.body.length} bytes`);
+  });
+
   it('of RSA with SHA-1 are not taken', () => {
     const rsa = parseSshSignature(signatures['rsa'] ?? new Uint8Array());
     assert.ok(rsa.ok);

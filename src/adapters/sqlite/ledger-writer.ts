@@ -184,7 +184,7 @@ export class LedgerWriter extends LedgerRows {
   erase(commitment: string): boolean {
     const { changes } = this.guard(() => this.run('DELETE FROM openings WHERE commitment = ?', commitment));
     // The log still holds the page as it was; this empties it.
-    if (!this.guard(() => this.#emptyLog()))
+    if (!this.#emptiedLog())
       throw new StoreFailure(
         refuse(
           'store-locked',
@@ -196,6 +196,15 @@ export class LedgerWriter extends LedgerRows {
         'unknown',
       );
     return Number(changes) > 0;
+  }
+
+  // The deletion is durable by now, whatever comes of this.
+  #emptiedLog(): boolean {
+    try {
+      return this.#emptyLog();
+    } catch (error) {
+      throw failureOf(error, this.folder, 'unknown');
+    }
   }
 
   override close(): void {
