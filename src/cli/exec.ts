@@ -136,6 +136,7 @@ const waitForPermit = async (client: Client, id: string, waiting: Waiting): Prom
       (one) => {
         say(`${standing(one)}${one.locked_until === null ? '' : `; time lock until ${one.locked_until}`}`);
       },
+      () => say(`Nothing was run. The request stands; take it up again with the same options and --request ${id}`),
     );
     const at = standingOf(view);
     if (at.kind === 'denied') fail(deniedBy(view).refusal);

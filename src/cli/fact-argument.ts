@@ -36,7 +36,7 @@ const mistyped = (name: string, text: string, { type }: CompiledFact): Refused =
   refuse(
     'fact-mistyped',
     'F3',
-    `fact \`${name}\` is a ${type}, got \`${text.slice(0, 60)}\``,
+    `fact \`${name}\` is of type ${type}, got \`${text.slice(0, 60)}\``,
     { fact: name, type },
     `write ${written[type]}: --fact ${name}=…`,
   );

@@ -43,10 +43,11 @@ const tell = (found: readonly Diagnostic[], { json, format }: LintOptions): void
 export const lint = async (paths: readonly string[], options: LintOptions): Promise<void> => {
   const files = readPolicyFiles(paths);
   const compiled = compilePolicy(files, { commit: commitOf(paths) });
-  const people = await peopleFor(options);
+  // What is wrong with the files is said whether or not a roster can be had.
+  const people = compiled.ok ? await peopleFor(options) : undefined;
   const found = compiled.ok ? lintPolicy(files, compiled.policy, people ?? {}) : compiled.diagnostics;
   tell(found, options);
-  if (people === undefined)
+  if (compiled.ok && people === undefined)
     warn('no roster was given, so nobody looked whether there are people who can meet the gates; give --roster FILE');
   const inFiles = `in ${files.length} file${files.length === 1 ? '' : 's'}`;
   if (found.some(isError) || !compiled.ok) {

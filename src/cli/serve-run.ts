@@ -25,14 +25,20 @@ export const sayServing = (server: RunningServer): void => {
   print(`Ledger        ${size} entr${size === 1 ? 'y' : 'ies'}${time === null ? '' : `, the last at ${time}`}`);
 };
 
-/** Stops once on SIGTERM or SIGINT; a second signal ends the process where it stands. */
+// A terminal tells the whole group of processes, and a launcher passes on what it is told: one Ctrl-C may come twice.
+const sameSignalMs = 1000;
+
+/** Stops once on SIGTERM or SIGINT; a second signal, a second later or more, ends the process where it stands. */
 export const stopOnSignal = (server: RunningServer): void => {
-  let stopping = false;
+  let stoppingSince: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {
       // Not `process.exit`: it waits for threads, and one may hang in a disk that does not answer.
-      if (stopping) process.kill(process.pid, 'SIGKILL');
-      stopping = true;
+      if (stoppingSince !== undefined) {
+        if (performance.now() - stoppingSince >= sameSignalMs) process.kill(process.pid, 'SIGKILL');
+        return;
+      }
+      stoppingSince = performance.now();
       say('Stopping: answering what is under way …');
       server.stop().then(
         () => process.exit(0),

@@ -41,7 +41,8 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
     );
   if (!/^sha256:[0-9a-f]{64}$/.test(pin))
     usage(`\`${pin}\` is no pin`, 'a pin is `sha256:` and 64 lowercase hex digits');
-  if (minPersons !== undefined && !/^\d{1,3}$/.test(minPersons)) usage(`--min-persons \`${minPersons}\` is no number`);
+  if (minPersons !== undefined && !/^\d{1,3}$/.test(minPersons))
+    usage(`--min-persons \`${minPersons}\` is no number`, 'give how many persons must have approved, such as 2');
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
     const { checkLedger } = await import('./ledger-check.ts');
     return checkLedger(file, { pin, json, stranger: { allowTrial: options.allowTrial, acceptV0: options.acceptV0 } });

@@ -24,18 +24,24 @@ const arrived = (status: string, until: string): boolean =>
 /** Waits between looks: soon at first, then less and less often; people take minutes. */
 export const nextWaitMs = (waited: number): number => Math.min(5000, 300 + waited / 10);
 
-/** Looks again and again until `done` says so or the time is over; gives the last look. */
+/** Looks again and again until `done` says so or the time is over; gives the last look. `lost` speaks before a look that fails ends it. */
 export const waitFor = async (
   client: Client,
   id: string,
   done: (view: RequestView) => boolean,
   limitMs: number | undefined,
   changed: (view: RequestView) => void = () => {},
+  lost: () => void = () => {},
 ): Promise<{ readonly view: RequestView; readonly timedOut: boolean }> => {
   const started = performance.now();
   let last = '';
   for (;;) {
-    const view = orFail(await showRequest(client, id));
+    const shown = await showRequest(client, id);
+    if (!shown.ok) {
+      lost();
+      return fail(shown.refusal);
+    }
+    const view = shown.value;
     const stands = `${standing(view)} ${view.locked_until ?? ''}`;
     if (stands !== last) changed(view);
     last = stands;

@@ -5,7 +5,7 @@ import { digestOf } from '../crypto/digest.ts';
 import { noteVerifier, parseVerifierKey, type NoteVerifier } from '../crypto/signed-note.ts';
 import { decodeBase64 } from '../kernel/base64.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
-import { ok, refuse, type JsonObject, type JsonValue, type Result } from '../kernel/refusal.ts';
+import { ok, refuse, type JsonObject, type JsonValue, type Refused, type Result } from '../kernel/refusal.ts';
 import { isObject } from '../kernel/shape.ts';
 import { entryAnswer, ledgerInfoAnswer, readAnswer } from './answers.ts';
 import { acceptCheckpoint, type LedgerAnchor, type SeenCheckpoint } from './history.ts';
@@ -186,6 +186,15 @@ const choosePin = (store: TrustStore, server: string, given: string | undefined)
   );
 };
 
+const tokenNotTaken = (server: string): Refused =>
+  refuse(
+    'sign-in-needed',
+    'W7',
+    `\`${server}\` does not know the token that was given, or not any more`,
+    { server },
+    'look at `--token-file` and COUNTERSIGN_TOKEN_FILE, which may belong to another server; or give `--key FILE`',
+  );
+
 type Reading = Pick<Client, 'get' | 'getText' | 'post' | 'principal' | 'signIn'>;
 
 const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInfo, 'ledger' | 'tenant'>): Reading => {
@@ -196,7 +205,8 @@ const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInf
     const token = await session.token();
     if (!token.ok) return token;
     const answer = await call(token.value);
-    if (answer.ok || answer.refusal.code !== 'sign-in-needed' || options.token !== undefined) return answer;
+    if (answer.ok || answer.refusal.code !== 'sign-in-needed') return answer;
+    if (options.token !== undefined && options.signer === undefined) return tokenNotTaken(server);
     const fresh = await session.renew();
     return fresh.ok ? call(fresh.value) : fresh;
   };

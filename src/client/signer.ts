@@ -36,7 +36,11 @@ export const openSigner = async (spec: string, setting: SignerSetting): Promise<
   if (!text.ok) return text;
   if (text.value.startsWith('-----BEGIN')) return fromPrivateFile(spec, text.value, setting);
   const key = parseSshPublicKey(text.value.trim());
-  if (!key.ok) return key;
+  if (!key.ok)
+    return unavailable(
+      `\`${spec}\` is no key file: ${key.refusal.message}`,
+      'name a private key file that `ssh-keygen` wrote, its `.pub` if an agent holds it, or `agent`',
+    );
   return setting.env['SSH_AUTH_SOCK'] === undefined
     ? unavailable(
         `\`${spec}\` holds a public key, and no agent runs that could have the private one`,

@@ -103,17 +103,20 @@ test('at a terminal the first word is asked for; another one signs nothing (SPEC
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString();
       if (text.includes('Type the first word') && child.stdin.writable && !child.stdin.writableEnded)
-        child.stdin.end(`${answer(words)}\n`);
+        child.stdin.end(answer(words));
     });
     const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
     return { code, text };
   };
   const { request } = await running.ask();
-  const wrong = await typing(request, (words) => words[1] ?? '');
+  const wrong = await typing(request, (words) => `${words[1]}\n`);
   assert.equal(wrong.code, 3, wrong.text);
   assert.match(wrong.text, /vote-not-confirmed/);
+  const ctrlC = await typing(request, () => '\u0003');
+  assert.equal(ctrlC.code, 130, ctrlC.text);
+  assert.match(ctrlC.text, /Stopped\. Nothing was signed\./);
   assert.deepEqual((await running.show(request)).votes, []);
-  const right = await typing(request, (words) => words[0] ?? '');
+  const right = await typing(request, (words) => `${words[0]}\n`);
   assert.equal(right.code, 0, right.text);
   assert.equal((await running.show(request)).status, 'met');
 });
