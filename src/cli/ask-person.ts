@@ -11,7 +11,7 @@ export const askPerson = async (question: string): Promise<string | undefined> =
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'ABORT_ERR') throw error;
     say('\nStopped. Nothing was signed.');
-    process.exit(exitCodes.interrupted);
+    return process.exit(exitCodes.interrupted);
   } finally {
     terminal.close();
   }

@@ -7,7 +7,7 @@ import { durationMs } from './duration.ts';
 import { examples } from './help.ts';
 import { openClient } from './open-client.ts';
 import { clientOptions, type ClientOptions } from './options.ts';
-import { exitCodes, fail, orFail, print, printJson, say } from './output.ts';
+import { exitCodes, fail, print, printJson, say } from './output.ts';
 import { sentence, standing } from './request-words.ts';
 import type { Verb } from './verb.ts';
 

@@ -16,6 +16,7 @@ import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { leafHash } from '../../src/ledger/merkle.ts';
 import { verifyTlogProof } from '../../src/ledger/tlog-proof.ts';
 import type { Command } from '../../src/lifecycle/command.ts';
+import { rootAt } from '../../src/lifecycle/state.ts';
 import { foundLedger } from '../../src/server/ledger-folder.ts';
 import { startServer } from '../../src/server/serve.ts';
 import { verifyPermit } from '../../src/verify/verify.ts';
@@ -327,7 +328,7 @@ test('INV11 T9 A48: with database and log key in hand, nobody makes a permit tha
       change: request.digest,
       decision: 'approve',
       seats: ['platform'],
-      seen: { size, root: insider.state.roots.get(String(size)) ?? '' },
+      seen: { size, root: rootAt(insider.state, size) ?? '' },
       comment: null,
       not_after: request.change.not_after,
       ...over,
