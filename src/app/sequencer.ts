@@ -7,6 +7,7 @@ import { rootOf } from '../ledger/merkle.ts';
 import { consistencyProof, inclusionProof } from '../ledger/proof.ts';
 import type { MerkleSlab } from '../ledger/slab.ts';
 import { StoreFailure } from '../ledger/store.ts';
+import { holdsTile, tileBytes, type Tile } from '../ledger/tiles.ts';
 import { formatTlogProof, type TlogProof } from '../ledger/tlog-proof.ts';
 import { quarantineFrom, refuseQuarantined, type Quarantine } from './quarantine.ts';
 import { DamageFound, refuseConflict, refusedOutcome, runBatch, type Outcome } from './sequencer-batch.ts';
@@ -194,6 +195,12 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   receipt(index: number): Result<string> {
     const proof = this.prove(index);
     return proof.ok ? ok(formatTlogProof(proof.value)) : proof;
+  }
+
+  /** Hashes of the tree as c2sp.org/tlog-tiles serves them, as far as the newest checkpoint goes; undefined beyond. */
+  tile(tile: Tile): Uint8Array | undefined {
+    const size = this.signedHead()?.size ?? 0;
+    return tile.level !== 'entries' && holdsTile(tile, size) ? tileBytes(tile, this.#slab.hashAt) : undefined;
   }
 
   /** Proof that the ledger at `to`, by default the newest signed size, holds the one at `from` unchanged. */

@@ -11,6 +11,8 @@ export type Route = {
   readonly method: 'GET' | 'POST';
   /** Path with `{name}` parts, as OpenAPI writes it. */
   readonly path: string;
+  /** The part, the last of the path, that may hold slashes. */
+  readonly rest?: string;
   readonly summary: string;
   readonly access: Access;
   readonly query?: readonly string[];
@@ -148,6 +150,24 @@ export const routes = {
     ['from', 'to'],
   ),
   blob: getText('/v1/ledger/blobs/{digest}', 'A document that an entry names', 'reader', 'application/octet-stream'),
+  bundle: {
+    ...getText(
+      '/ledger/tile/entries/{tile}',
+      '256 entries, or fewer at the end, as c2sp.org/tlog-tiles has them',
+      'reader',
+      'application/octet-stream',
+    ),
+    rest: 'tile',
+  },
+  tile: {
+    ...getText(
+      '/ledger/tile/{level}/{tile}',
+      '256 hashes of the tree, or fewer at the end, as c2sp.org/tlog-tiles has them',
+      'public',
+      'application/octet-stream',
+    ),
+    rest: 'tile',
+  },
   checkpoint: getText('/ledger/checkpoint', 'The newest signed checkpoint', 'public', 'text/plain'),
   inbox: getText('/', 'Requests that wait, to read', 'page', 'text/html'),
   page: getText('/requests/{id}', 'One request, to read and to sign', 'page', 'text/html'),

@@ -39,6 +39,8 @@ export const refusalCodes = [
   'ledger-unavailable',
   'ledger-damaged',
   'entry-unknown',
+  'tile-unknown',
+  'tile-malformed',
   'clock-behind',
   'clock-ahead',
   'command-unrecordable',

@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * `countersign/ledger`: a transparency log in TypeScript. RFC 6962 trees and proofs, C2SP checkpoints and proof
- * files, signed notes, and the entries that a Countersign ledger holds. Pure; storage is a port (`store.ts`).
+ * `countersign/ledger`: a transparency log in TypeScript. RFC 6962 trees and proofs, C2SP checkpoints, tiles and
+ * proof files, signed notes, and the entries that a Countersign ledger holds. Pure; storage is a port (`store.ts`).
  *
  *     import { parseVerifierKey, verifyTlogProof, leafHash } from 'countersign/ledger';
  */
 export { appendLeaf, emptyEdge, emptyRoot, leafHash, merkleRootHex, nodeHash, rootOf, type Edge } from './merkle.ts';
-export { consistencyProof, inclusionProof, verifyConsistency, verifyInclusion } from './proof.ts';
+export { consistencyProof, edgeOf, inclusionProof, verifyConsistency, verifyInclusion } from './proof.ts';
 export type { ConsistencyClaim, HashAt, InclusionClaim } from './proof.ts';
 export { MerkleSlab } from './slab.ts';
+export {
+  bundleBytes,
+  formatTilePath,
+  hashesFromTiles,
+  holdsTile,
+  parseTilePath,
+  readBundle,
+  readTile,
+  tileBytes,
+  tilesOf,
+  type Tile,
+} from './tiles.ts';
 export {
   formatCheckpoint,
   parseCheckpoint,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BrokenInvariant, ok, refuse, type Result } from '../kernel/refusal.ts';
-import { emptyRoot, nodeHash } from './merkle.ts';
+import { emptyRoot, nodeHash, type Edge } from './merkle.ts';
 
 /** The hash of the complete subtree that starts at leaf `index * 2^level` and has `2^level` leaves. */
 export type HashAt = (level: number, index: number) => string;
@@ -20,6 +20,19 @@ const rangeRoot = (start: number, size: number, hashAt: HashAt): string => {
   const half = size === 1 ? 0 : split(size);
   if (size === 1 || half * 2 === size) return hashAt(Math.round(Math.log2(size)), start / size);
   return nodeHash(rangeRoot(start, half, hashAt), rangeRoot(start + half, size - half, hashAt));
+};
+
+/** Right edge of the tree at a size, from its full subtrees. */
+export const edgeOf = (size: number, hashAt: HashAt): Edge => {
+  const hashes: string[] = [];
+  let start = 0;
+  for (let level = 52; level >= 0; level -= 1) {
+    const width = 2 ** level;
+    if (size - start < width) continue;
+    hashes.push(hashAt(level, start / width));
+    start += width;
+  }
+  return { size, hashes };
 };
 
 /** PATH(index, tree) of RFC 6962 section 2.1.1, from the leaf upwards. */

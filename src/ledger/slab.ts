@@ -2,6 +2,7 @@
 import { sha256Into } from '../crypto/digest.ts';
 import { BrokenInvariant } from '../kernel/refusal.ts';
 import type { Edge } from './merkle.ts';
+import { edgeOf } from './proof.ts';
 
 /**
  * Every full node of a tree in memory, level by level, 64 bytes a leaf in all, so that any proof is a handful of
@@ -45,15 +46,7 @@ export class MerkleSlab {
 
   /** Right edge of the tree at its present size, or at an earlier one. */
   edge(size: number = this.#size): Edge {
-    const hashes: string[] = [];
-    let start = 0;
-    for (let level = 52; level >= 0; level -= 1) {
-      const width = 2 ** level;
-      if (size - start < width) continue;
-      hashes.push(this.hashAt(level, start / width));
-      start += width;
-    }
-    return { size, hashes };
+    return edgeOf(size, this.hashAt);
   }
 
   #slot(level: number, index: number): Buffer {

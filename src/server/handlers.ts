@@ -3,6 +3,7 @@ import type { RouteName } from '../contract/routes.ts';
 import { caseFile, evidence } from './case-routes.ts';
 import { challenge, consume, openSession, result, review, veto, vote, withdraw } from './decide-routes.ts';
 import { inbox, requestPage, signIn, signInPage, signOut } from './html-routes.ts';
+import { bundle, tile } from './tile-routes.ts';
 import { blob, checkpoint, consistency, entries, entry, ledgerInfo, policy, roster } from './ledger-routes.ts';
 import { activate, permit } from './permit-routes.ts';
 import { docs, live, metrics, openapi, ready, version } from './public-routes.ts';
@@ -35,6 +36,8 @@ export const handlers: { readonly [name in RouteName]: Handler } = {
   entries,
   consistency,
   blob,
+  bundle,
+  tile,
   checkpoint,
   inbox,
   page: requestPage,

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { getRequestListener, type HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono, type Context } from 'hono';
-import { routes, type RouteName } from '../contract/routes.ts';
+import { routes, type Route, type RouteName } from '../contract/routes.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { problemPage } from './html-routes.ts';
 import { problemReply, type Reply } from './reply.ts';
@@ -14,7 +14,10 @@ import { serveCall, type Frontier } from './serve-call.ts';
 type Bindings = { Bindings: HttpBindings };
 
 const names = Object.keys(routes) as RouteName[];
-const pathFor = (name: RouteName): string => routes[name].path.replaceAll(/\{([a-z]+)\}/g, ':$1');
+const pathFor = (name: RouteName): string => {
+  const { path, rest }: Route = routes[name];
+  return path.replaceAll(/\{([a-z]+)\}/g, (_, part: string) => (part === rest ? `:${part}{.+}` : `:${part}`));
+};
 
 /** Headers of every answer, whatever it is: nothing is sniffed, framed, referred to or kept by default. */
 const baseHeaders = {

@@ -44,6 +44,8 @@ const withoutGenesis: ReadonlySet<RouteName> = new Set([
   'entry',
   'consistency',
   'blob',
+  'tile',
+  'bundle',
   'signOut',
 ] satisfies readonly RouteName[]);
 
@@ -131,6 +133,9 @@ const readCall = async (
     bodyDigest: key.value === null ? '' : sha256Hex(Buffer.concat([Buffer.from(`${pathOf(incoming)}\n`), bytes])),
     idempotencyKey: key.value,
     ifNoneMatch: headers['if-none-match'] ?? null,
+    takesGzip: /(?:^|,)\s*(?:x-)?gzip\s*(?!;\s*q=0(?:\.0*)?\s*(?:,|$))(?:;|,|$)/i.test(
+      headers['accept-encoding'] ?? '',
+    ),
   });
 };
 

@@ -55,6 +55,8 @@ export type Call = {
   readonly bodyDigest: string;
   readonly idempotencyKey: string | null;
   readonly ifNoneMatch: string | null;
+  /** The answer may be compressed with gzip (RFC 9110 section 12.5.3). */
+  readonly takesGzip: boolean;
 };
 
 export type Handler = (context: ServerContext, call: Call) => Reply | Promise<Reply>;

@@ -7,6 +7,7 @@ import { verifyCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { appendLeaf, emptyEdge, emptyRoot, leafHash, nodeHash, rootOf } from '../../src/ledger/merkle.ts';
 import { consistencyProof, inclusionProof, verifyConsistency, verifyInclusion } from '../../src/ledger/proof.ts';
 import { MerkleSlab } from '../../src/ledger/slab.ts';
+import { bundleBytes, formatTilePath, readBundle, tileBytes } from '../../src/ledger/tiles.ts';
 import { formatTlogProof, verifyTlogProof } from '../../src/ledger/tlog-proof.ts';
 import { readCases, readVector, readVectorText, vectorTest } from '../vectors.ts';
 
@@ -157,14 +158,18 @@ vectorTest('subtree proofs, as far as a subtree that starts at zero is a tree', 
 // A log that Tessera wrote: https://c2sp.org/tlog-tiles, partial bundles and tiles of sizes 1 to 15.
 const logVerifier = 'example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx';
 const bundleOf = (size: number): readonly Buffer[] => {
-  const bytes = readVector(`tlog-tiles/tessera-log/tile/entries/000.p/${size}`);
-  const entries: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const length = bytes.readUInt16BE(at);
-    entries.push(bytes.subarray(at + 2, at + 2 + length));
-    at += 2 + length;
-  }
-  return entries;
+  const tile = { level: 'entries', index: 0, width: size } as const;
+  const bytes = readVector(`tlog-tiles/tessera-log/tile/${formatTilePath(tile)}`);
+  const entries = readBundle(tile, bytes);
+  assert.ok(entries.ok);
+  assert.ok(Buffer.from(bundleBytes(entries.value)).equals(bytes));
+  return entries.value.map((entry) => Buffer.from(entry));
+};
+
+const slabAt = (entries: readonly Buffer[]): MerkleSlab => {
+  const slab = new MerkleSlab();
+  for (const entry of entries) slab.append(leafHash(entry));
+  return slab;
 };
 
 vectorTest('a log that Tessera wrote: checkpoints, leaf tiles and entries of all sizes agree', 'tlog-tiles', () => {
@@ -185,7 +190,10 @@ vectorTest('a log that Tessera wrote: checkpoints, leaf tiles and entries of all
     assert.equal(checkpoint.root, rootOf(slab.edge()), `root at ${size}`);
     if (size > 0) {
       assert.deepEqual(bundleOf(size), entries.slice(0, size));
-      const tile = readVector(`tlog-tiles/tessera-log/tile/0/000.p/${size}`).toString('hex');
+      const named = { level: 0, index: 0, width: size };
+      const bytes = readVector(`tlog-tiles/tessera-log/tile/${formatTilePath(named)}`);
+      const tile = bytes.toString('hex');
+      assert.ok(Buffer.from(tileBytes(named, slabAt(entries.slice(0, size)).hashAt)).equals(bytes));
       assert.equal(
         tile,
         entries
