@@ -17,7 +17,7 @@ import { isObject } from '../kernel/shape.ts';
 import { isRecordable, joinEntry, parseEntry } from '../ledger/entry.ts';
 import { leafOf, rootOf } from '../ledger/merkle.ts';
 import type { MerkleSlab } from '../ledger/slab.ts';
-import type { LedgerHead, StoreBatch, StoredEntry } from '../ledger/store.ts';
+import type { KeptAnswer, LedgerHead, StoreBatch, StoredEntry } from '../ledger/store.ts';
 import type { EntryClock } from './sequencer-clock.ts';
 import type { Ticket } from './sequencer-intake.ts';
 import { replay, type Damage, type Folded } from './sequencer-replay.ts';
@@ -82,9 +82,23 @@ export const runBatch = async <State, Command extends JsonObject, Event extends 
   const time = context.clock.next(before.time, context.now());
   const batch = new RunningBatch(context, tx, caughtUp);
   const outcomes: Outcome<Event>[] = [];
-  for (const ticket of tickets) outcomes.push(await batch.answer(ticket, time));
+  const kept = await keptFor(tx, tickets);
+  for (const ticket of tickets) outcomes.push(await batch.answer(ticket, kept.get(ticket), time));
   await batch.write(before, time);
   return { caughtUp, after: batch.folded, outcomes };
+};
+
+// All at once: the store may be a message away. No two tickets of a batch have one key, since the first is in flight.
+const keptFor = async <Command>(
+  tx: StoreBatch,
+  tickets: readonly Ticket<Command>[],
+): Promise<ReadonlyMap<Ticket<Command>, KeptAnswer | undefined>> => {
+  const keyed = tickets.flatMap((ticket) =>
+    ticket.idempotency === undefined ? [] : [[ticket, ticket.idempotency] as const],
+  );
+  if (keyed.length === 0) return new Map();
+  const answers = await tx.answers(keyed.map(([, { principal, route, key }]) => ({ principal, route, key })));
+  return new Map(keyed.map(([ticket], at) => [ticket, answers[at]]));
 };
 
 const catchUp = async <State, Command extends JsonObject, Event extends JsonObject>(
@@ -116,9 +130,8 @@ class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> 
     this.folded = folded;
   }
 
-  async answer(ticket: Ticket<Command>, time: Result<Instant>): Promise<Outcome<Event>> {
+  async answer(ticket: Ticket<Command>, kept: KeptAnswer | undefined, time: Result<Instant>): Promise<Outcome<Event>> {
     const { idempotency } = ticket;
-    const kept = idempotency === undefined ? undefined : await this.#tx.answer(idempotency);
     if (kept !== undefined) {
       if (kept.bodyDigest === idempotency?.bodyDigest) return this.#recall(kept.answer);
       return refusedOutcome(refuseConflict(idempotency?.key ?? ''));

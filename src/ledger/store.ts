@@ -43,7 +43,8 @@ export type StoreBatch = {
   readonly blob: (digest: string) => Promise<Uint8Array | undefined>;
   /** Keeps a blob once; the caller has checked that the digest is its digest. */
   readonly putBlob: (blob: StoredBlob) => Promise<void>;
-  readonly answer: (key: IdempotencyKey) => Promise<KeptAnswer | undefined>;
+  /** The answers kept under these keys, in their order; undefined where there is none. */
+  readonly answers: (keys: readonly IdempotencyKey[]) => Promise<readonly (KeptAnswer | undefined)[]>;
   readonly putAnswer: (key: IdempotencyKey, answer: KeptAnswer) => Promise<void>;
   readonly pruneAnswers: (before: Instant) => Promise<void>;
   readonly putOpening: (commitment: string, opening: Opening) => Promise<void>;

@@ -84,7 +84,7 @@ const undone = (at: Step): readonly Row[] =>
 // Within the transaction nothing stays, whether or not the step was done. After it, everything stays.
 const matrix: readonly Row[] = [
   { fault: { at: 'begin', persisted: false }, told: 'store-io', fatal: false, entriesAfter: 1 },
-  ...(['head', 'answer', 'blob', 'putBlob', 'putOpening', 'putAnswer', 'putCheckpoint', 'insert'] as const).flatMap(
+  ...(['head', 'answers', 'blob', 'putBlob', 'putOpening', 'putAnswer', 'putCheckpoint', 'insert'] as const).flatMap(
     undone,
   ),
   { fault: { at: 'commit', persisted: false }, told: 'store-io', fatal: false, entriesAfter: 1 },

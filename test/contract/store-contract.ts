@@ -178,13 +178,16 @@ export const storeContract = (
       const kept = { bodyDigest: digestOf('body'), answer: { index: 3, refusal: null }, at: time(1) };
       await store.batch('main', (tx) => tx.putAnswer(key, kept));
       await store.batch('main', async (tx) => {
-        assert.deepEqual(await tx.answer(key), kept);
-        assert.equal(await tx.answer({ ...key, principal: 'person:p_2' }), undefined);
-        assert.equal(await tx.answer({ ...key, route: 'POST /v1/votes' }), undefined);
+        const others = [
+          { ...key, principal: 'person:p_2' },
+          { ...key, route: 'POST /v1/votes' },
+        ];
+        assert.deepEqual(await tx.answers([others[0] ?? key, key, others[1] ?? key]), [undefined, kept, undefined]);
+        assert.deepEqual(await tx.answers([]), []);
         await tx.pruneAnswers(time(1));
-        assert.deepEqual(await tx.answer(key), kept);
+        assert.deepEqual(await tx.answers([key]), [kept]);
         await tx.pruneAnswers(time(2));
-        assert.equal(await tx.answer(key), undefined);
+        assert.deepEqual(await tx.answers([key]), [undefined]);
       });
       await store.close();
     });

@@ -127,7 +127,7 @@ const transaction = (draft: Contents): StoreBatch => ({
   },
   blob: async (digest) => draft.blobs.get(digest),
   putBlob: async ({ digest, bytes }) => void draft.blobs.set(digest, bytes),
-  answer: async (key) => draft.answers.get(keyOf(key)),
+  answers: async (keys) => keys.map((key) => draft.answers.get(keyOf(key))),
   putAnswer: async (key, answer) => void draft.answers.set(keyOf(key), answer),
   pruneAnswers: async (before) => {
     for (const [key, { at }] of draft.answers) if (at < before) draft.answers.delete(key);

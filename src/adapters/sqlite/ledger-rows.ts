@@ -83,16 +83,8 @@ export class LedgerRows {
     });
   }
 
-  answer({ principal, route, key }: IdempotencyKey): KeptAnswer | undefined {
-    return this.guard(() => {
-      const row = this.#get(
-        'SELECT body, answer, at FROM answers WHERE principal = ? AND route = ? AND key = ?',
-        principal,
-        route,
-        key,
-      );
-      return row && { bodyDigest: row['body'] as string, answer: this.#json(row['answer']), at: row['at'] as Instant };
-    });
+  answers(keys: readonly IdempotencyKey[]): readonly (KeptAnswer | undefined)[] {
+    return this.guard(() => keys.map((key) => this.#answer(key)));
   }
 
   close(): void {
@@ -109,6 +101,16 @@ export class LedgerRows {
 
   protected run(sql: string, ...values: Value[]): { readonly changes: number | bigint } {
     return this.#statement(sql).run(...values);
+  }
+
+  #answer({ principal, route, key }: IdempotencyKey): KeptAnswer | undefined {
+    const row = this.#get(
+      'SELECT body, answer, at FROM answers WHERE principal = ? AND route = ? AND key = ?',
+      principal,
+      route,
+      key,
+    );
+    return row && { bodyDigest: row['body'] as string, answer: this.#json(row['answer']), at: row['at'] as Instant };
   }
 
   #get(sql: string, ...values: (string | number)[]): Row | undefined {

@@ -82,7 +82,8 @@ class Transaction implements StoreBatch {
   head = async (): Promise<LedgerHead> => (this.#wrote ? this.#read('head', []) : this.#head);
   entries = (from: number, to: number): Promise<readonly StoredEntry[]> => this.#read('entries', [from, to]);
   blob = (digest: string): Promise<Uint8Array | undefined> => this.#read('blob', [digest]);
-  answer = (key: IdempotencyKey): Promise<KeptAnswer | undefined> => this.#read('answer', [key]);
+  answers = (keys: readonly IdempotencyKey[]): Promise<readonly (KeptAnswer | undefined)[]> =>
+    this.#read('answers', [keys]);
 
   insert = (entries: readonly StoredEntry[], before: LedgerHead, after: LedgerHead): Promise<void> =>
     this.#write({ kind: 'entries', entries: packEntries(entries), before, after });
@@ -105,7 +106,7 @@ class Transaction implements StoreBatch {
     return Promise.resolve();
   }
 
-  async #read<M extends 'head' | 'entries' | 'blob' | 'answer'>(
+  async #read<M extends 'head' | 'entries' | 'blob' | 'answers'>(
     method: M,
     args: Parameters<LedgerWriter[M]>,
   ): Promise<ReturnType<LedgerWriter[M]>> {
