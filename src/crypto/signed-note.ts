@@ -95,18 +95,18 @@ export const signNote = (text: string, signers: readonly NoteSigner[]): string =
   return `${text}\n${lines.join('')}`;
 };
 
-const keyId = (name: string, publicKey: Uint8Array): string =>
-  hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), Buffer.from([ed25519Type]), publicKey]), 'hex').slice(0, 8);
+const keyId = (name: string, publicKey: Uint8Array, type: number): string =>
+  hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), Buffer.from([type]), publicKey]), 'hex').slice(0, 8);
 
-/** A verifier from a name and a raw Ed25519 public key of 32 bytes. */
-export const noteVerifier = (name: string, publicKey: Uint8Array): Result<NoteVerifier> => {
+/** A verifier from a name and a raw Ed25519 public key of 32 bytes; `type` says what such a key signs. */
+export const noteVerifier = (name: string, publicKey: Uint8Array, type = ed25519Type): Result<NoteVerifier> => {
   if (!nameForm.test(name) || publicKey.length !== 32)
     return malformed(`\`${name}\` is no key name, or its key has not 32 bytes`);
   try {
     const x = Buffer.from(publicKey).toString('base64url');
     return ok({
       name,
-      id: keyId(name, publicKey),
+      id: keyId(name, publicKey, type),
       publicKey,
       key: createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }),
     });
@@ -115,22 +115,24 @@ export const noteVerifier = (name: string, publicKey: Uint8Array): Result<NoteVe
   }
 };
 
-export const parseVerifierKey = (text: string): Result<NoteVerifier> => {
+export const parseVerifierKey = (text: string, type = ed25519Type): Result<NoteVerifier> => {
   const match = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text);
   const bytes = decodeBase64(match?.[3] ?? '');
-  if (match === null || !bytes.ok || bytes.value[0] !== ed25519Type)
-    return malformed('a verifier key is `name+hex id+base64`, of type Ed25519');
-  const verifier = noteVerifier(match[1] ?? '', bytes.value.subarray(1));
+  if (match === null || !bytes.ok || bytes.value[0] !== type)
+    return malformed(`a verifier key is \`name+hex id+base64\`, here of type 0x0${type}`);
+  const verifier = noteVerifier(match[1] ?? '', bytes.value.subarray(1), type);
   return verifier.ok && verifier.value.id !== match[2]
     ? malformed('the id of the verifier key does not belong to its key')
     : verifier;
 };
 
-export const formatVerifierKey = ({ name, id, publicKey }: Pick<NoteVerifier, 'name' | 'id' | 'publicKey'>): string =>
-  `${name}+${id}+${encodeBase64(Buffer.concat([Buffer.from([ed25519Type]), publicKey]))}`;
+export const formatVerifierKey = (
+  { name, id, publicKey }: Pick<NoteVerifier, 'name' | 'id' | 'publicKey'>,
+  type = ed25519Type,
+): string => `${name}+${id}+${encodeBase64(Buffer.concat([Buffer.from([type]), publicKey]))}`;
 
 /** A signer from a name and a 32-byte Ed25519 seed. */
-export const noteSigner = (name: string, seed: Uint8Array): NoteSigner => {
+export const noteSigner = (name: string, seed: Uint8Array, type = ed25519Type): NoteSigner => {
   if (seed.length !== 32 || !nameForm.test(name))
     throw new BrokenInvariant('a note signer is a name without spaces and a seed of 32 bytes');
   // PKCS #8 of an Ed25519 key (RFC 8410 section 7) is this prefix and the seed.
@@ -141,5 +143,5 @@ export const noteSigner = (name: string, seed: Uint8Array): NoteSigner => {
   });
   const { x = '' } = createPublicKey(key).export({ format: 'jwk' });
   const publicKey = Buffer.from(x, 'base64url');
-  return { name, id: keyId(name, publicKey), publicKey, key };
+  return { name, id: keyId(name, publicKey, type), publicKey, key };
 };

@@ -30,8 +30,19 @@ export {
 } from './checkpoint.ts';
 export type { Checkpoint } from './checkpoint.ts';
 export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProvenLeaf, type TlogProof } from './tlog-proof.ts';
+export { formatAddCheckpoint, judgeCheckpoint, parseAddCheckpoint } from './witness.ts';
+export type { AddCheckpoint, Cosigned, Judgment, WitnessedLog } from './witness.ts';
 export { encodeEntry, maxEntryBytes, parseEntry, type Entry } from './entry.ts';
 export { StoreFailure } from './store.ts';
 export type { LedgerHead, LedgerStore, StoreBatch, StoredBlob, StoredEntry } from './store.ts';
 export { formatVerifierKey, noteSigner, noteVerifier, parseVerifierKey } from '../crypto/signed-note.ts';
 export type { NoteSigner, NoteVerifier } from '../crypto/signed-note.ts';
+export {
+  cosign,
+  cosigner,
+  cosignerVerifier,
+  formatCosignerKey,
+  parseCosignerKey,
+  verifyCosignatures,
+} from '../crypto/cosignature.ts';
+export type { Cosignature, Cosigner, CosignerVerifier } from '../crypto/cosignature.ts';

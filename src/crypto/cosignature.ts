@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import { sign, verify } from 'node:crypto';
+import { encodeBase64 } from '../kernel/base64.ts';
+import { BrokenInvariant, ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import {
+  formatVerifierKey,
+  noteSigner,
+  noteVerifier,
+  parseNote,
+  parseVerifierKey,
+  type NoteSigner,
+  type NoteVerifier,
+} from './signed-note.ts';
+
+/**
+ * What a cosigner, such as a witness, adds to a checkpoint of somebody else's log (c2sp.org/tlog-cosignature): that this
+ * was the largest consistent tree it had seen of that log, at a time of its own clock. A signature line like any other,
+ * of a key whose id says that it signs nothing else:
+ *
+ *     — witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+…
+ */
+const cosignatureType = 0x04;
+const timeBytes = 8;
+const signatureBytes = 64;
+
+/** A cosigner's name, id and public key; never the key of a log. */
+export type CosignerVerifier = NoteVerifier;
+export type Cosigner = NoteSigner;
+/** `time` is the cosigner's own, in seconds since 1970. */
+export type Cosignature = { readonly name: string; readonly id: string; readonly time: number };
+
+/** From a name and a raw Ed25519 public key. Each cosigner needs a key of its own: the name is not in what is signed. */
+export const cosignerVerifier = (name: string, publicKey: Uint8Array): Result<CosignerVerifier> =>
+  noteVerifier(name, publicKey, cosignatureType);
+/** From `name+hex id+base64(0x04 || public key)`. */
+export const parseCosignerKey = (text: string): Result<CosignerVerifier> => parseVerifierKey(text, cosignatureType);
+export const formatCosignerKey = (cosigner: Pick<CosignerVerifier, 'name' | 'id' | 'publicKey'>): string =>
+  formatVerifierKey(cosigner, cosignatureType);
+/** From a name and a 32-byte Ed25519 seed. */
+export const cosigner = (name: string, seed: Uint8Array): Cosigner => noteSigner(name, seed, cosignatureType);
+
+const signedText = (text: string, time: number): Buffer => Buffer.from(`cosignature/v1\ntime ${time}\n${text}`);
+
+/** The line to add behind a note whose body is this text: the checkpoint up to its last line break, no signatures. */
+export const cosign = (text: string, { name, id, key }: Cosigner, time: number): string => {
+  if (!Number.isSafeInteger(time) || time <= 0 || !text.endsWith('\n') || text.includes('\n\n'))
+    throw new BrokenInvariant('a cosignature is for the text of a checkpoint, at a time');
+  const stamp = Buffer.alloc(timeBytes);
+  stamp.writeBigUInt64BE(BigInt(time));
+  const signature = sign(null, signedText(text, time), key);
+  return `— ${name} ${encodeBase64(Buffer.concat([Buffer.from(id, 'hex'), stamp, signature]))}\n`;
+};
+
+const unsigned = (why: string): Refused =>
+  refuse('note-unsigned', 'S7', why, {}, 'compare the cosigner key with the one its operator publishes');
+
+/**
+ * Who of the given cosigners cosigned the note, and when. Lines of other keys are left aside; one that claims a known
+ * key and does not hold refuses the whole note; a cosigner counts once, with its newest time. None at all is no refusal.
+ */
+export const verifyCosignatures = (
+  note: string,
+  cosigners: readonly CosignerVerifier[],
+): Result<{ readonly text: string; readonly cosignatures: readonly Cosignature[] }> => {
+  const parsed = parseNote(note);
+  if (!parsed.ok) return parsed;
+  const { text, signatures } = parsed.value;
+  const found = new Map<string, Cosignature>();
+  for (const { name, id, signature } of signatures) {
+    const known = cosigners.find((one) => one.name === name && one.id === id);
+    if (known === undefined) continue;
+    const time = timeOf(signature);
+    if (time === undefined || !verify(null, signedText(text, time), known.key, signature.subarray(timeBytes)))
+      return unsigned(`the cosignature of \`${name}\` does not hold`);
+    const key = `${name}+${id}`;
+    if ((found.get(key)?.time ?? 0) < time) found.set(key, { name, id, time });
+  }
+  return ok({ text, cosignatures: [...found.values()] });
+};
+
+// Beyond 2^53 seconds no clock of a checkpoint goes, and a time of zero says nothing.
+const timeOf = (signature: Uint8Array): number | undefined => {
+  if (signature.length !== timeBytes + signatureBytes) return undefined;
+  const bytes = Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength);
+  const time = Number(bytes.readBigUInt64BE(0));
+  return Number.isSafeInteger(time) && time > 0 ? time : undefined;
+};
