@@ -76,7 +76,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   #busy = false;
   /** Commands that were taken and are not answered yet, wherever they are. */
   #unanswered = 0;
-  /** Resolves when the newest batch that was begun is answered. */
+  /** Resolves when every batch that was begun is answered. */
   #newest: Promise<void> = Promise.resolve();
   #ended = false;
   #idle: (() => void)[] = [];
@@ -295,7 +295,8 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   async #pump(): Promise<void> {
     const waiting = this.#queue.splice(0, maxBatch);
     const answered = Promise.withResolvers<void>();
-    this.#newest = answered.promise;
+    // Also the batches before: one that fails at once is answered before them.
+    this.#newest = Promise.all([this.#newest, answered.promise]).then(() => undefined);
     await this.#batch(waiting, answered.resolve);
     this.#busy = false;
     if (this.#queue.length > 0) this.#schedule();

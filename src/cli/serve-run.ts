@@ -33,10 +33,12 @@ export const stopOnSignal = (server: RunningServer): void => {
   let stoppingSince: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {
-      // Not `process.exit`: it waits for threads, and one may hang in a disk that does not answer.
+      // Not by `process.exit` alone: it waits for threads, and one may hang in a disk that does not answer.
       if (stoppingSince !== undefined) {
-        if (performance.now() - stoppingSince >= sameSignalMs) process.kill(process.pid, 'SIGKILL');
-        return;
+        if (performance.now() - stoppingSince < sameSignalMs) return;
+        process.kill(process.pid, 'SIGKILL');
+        // The first process of a container is not killed by itself.
+        process.exit(signal === 'SIGINT' ? 130 : 143);
       }
       stoppingSince = performance.now();
       say('Stopping: answering what is under way …');

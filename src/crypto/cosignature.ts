@@ -2,15 +2,7 @@
 import { sign, verify } from 'node:crypto';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { BrokenInvariant, ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
-import {
-  formatVerifierKey,
-  noteSigner,
-  noteVerifier,
-  parseNote,
-  parseVerifierKey,
-  type NoteSigner,
-  type NoteVerifier,
-} from './signed-note.ts';
+import { formatVerifierKey, parseKeyOfType, parseNote, signerOf, verifierOf, type NoteKey } from './signed-note.ts';
 
 /**
  * What a cosigner, such as a witness, adds to a checkpoint of somebody else's log (c2sp.org/tlog-cosignature): that this
@@ -23,26 +15,27 @@ const cosignatureType = 0x04;
 const timeBytes = 8;
 const signatureBytes = 64;
 
-/** A cosigner's name, id and public key; never the key of a log. */
-export type CosignerVerifier = NoteVerifier;
-export type Cosigner = NoteSigner;
+/** A cosigner's name, id and public key; never the key of a log, nor taken for one. */
+export type CosignerVerifier = NoteKey<0x04>;
+export type Cosigner = NoteKey<0x04>;
 /** `time` is the cosigner's own, in seconds since 1970. */
 export type Cosignature = { readonly name: string; readonly id: string; readonly time: number };
 
 /** From a name and a raw Ed25519 public key. Each cosigner needs a key of its own: the name is not in what is signed. */
 export const cosignerVerifier = (name: string, publicKey: Uint8Array): Result<CosignerVerifier> =>
-  noteVerifier(name, publicKey, cosignatureType);
+  verifierOf(name, publicKey, cosignatureType);
 /** From `name+hex id+base64(0x04 || public key)`. */
-export const parseCosignerKey = (text: string): Result<CosignerVerifier> => parseVerifierKey(text, cosignatureType);
-export const formatCosignerKey = (cosigner: Pick<CosignerVerifier, 'name' | 'id' | 'publicKey'>): string =>
-  formatVerifierKey(cosigner, cosignatureType);
+export const parseCosignerKey = (text: string): Result<CosignerVerifier> => parseKeyOfType(text, cosignatureType);
+export const formatCosignerKey = (cosigner: CosignerVerifier): string => formatVerifierKey(cosigner);
 /** From a name and a 32-byte Ed25519 seed. */
-export const cosigner = (name: string, seed: Uint8Array): Cosigner => noteSigner(name, seed, cosignatureType);
+export const cosigner = (name: string, seed: Uint8Array): Cosigner => signerOf(name, seed, cosignatureType);
 
-const signedText = (text: string, time: number): Buffer => Buffer.from(`cosignature/v1\ntime ${time}\n${text}`);
+const signedText = (text: string, time: number | bigint): Buffer =>
+  Buffer.from(`cosignature/v1\ntime ${time}\n${text}`);
 
 /** The line to add behind a note whose body is this text: the checkpoint up to its last line break, no signatures. */
-export const cosign = (text: string, { name, id, key }: Cosigner, time: number): string => {
+export const cosign = (text: string, { name, id, key, type }: Cosigner, time: number): string => {
+  if (type !== cosignatureType) throw new BrokenInvariant('the key of a log cosigns nothing');
   if (!Number.isSafeInteger(time) || time <= 0 || !text.endsWith('\n') || text.includes('\n\n'))
     throw new BrokenInvariant('a cosignature is for the text of a checkpoint, at a time');
   const stamp = Buffer.alloc(timeBytes);
@@ -57,11 +50,23 @@ const unsigned = (why: string): Refused =>
 /**
  * Who of the given cosigners cosigned the note, and when. Lines of other keys are left aside; one that claims a known
  * key and does not hold refuses the whole note; a cosigner counts once, with its newest time. None at all is no refusal.
+ * Cosigners who share a key are refused: the name is not signed, so that one could pass for the other.
  */
 export const verifyCosignatures = (
   note: string,
   cosigners: readonly CosignerVerifier[],
 ): Result<{ readonly text: string; readonly cosignatures: readonly Cosignature[] }> => {
+  const keys = new Set(cosigners.map(({ publicKey }) => encodeBase64(publicKey)));
+  const names = new Set(cosigners.map(({ name, id }) => `${name}+${id}`));
+  const cosign = cosigners.every(({ type }) => type === cosignatureType);
+  if (!cosign || keys.size !== cosigners.length || names.size !== cosigners.length)
+    return refuse(
+      'note-malformed',
+      'L14',
+      'two cosigners have one key, or one is no cosigner',
+      {},
+      'give each cosigner once, with its own key',
+    );
   const parsed = parseNote(note);
   if (!parsed.ok) return parsed;
   const { text, signatures } = parsed.value;
@@ -69,19 +74,15 @@ export const verifyCosignatures = (
   for (const { name, id, signature } of signatures) {
     const known = cosigners.find((one) => one.name === name && one.id === id);
     if (known === undefined) continue;
-    const time = timeOf(signature);
-    if (time === undefined || !verify(null, signedText(text, time), known.key, signature.subarray(timeBytes)))
+    if (signature.length !== timeBytes + signatureBytes) return unsigned(`the cosignature of \`${name}\` is cut`);
+    const stamp = Buffer.from(signature.buffer, signature.byteOffset, timeBytes).readBigUInt64BE(0);
+    if (!verify(null, signedText(text, stamp), known.key, signature.subarray(timeBytes)))
       return unsigned(`the cosignature of \`${name}\` does not hold`);
+    // It holds, and a time of zero or beyond all clocks says nothing.
+    const time = Number(stamp);
+    if (time === 0 || !Number.isSafeInteger(time)) continue;
     const key = `${name}+${id}`;
     if ((found.get(key)?.time ?? 0) < time) found.set(key, { name, id, time });
   }
   return ok({ text, cosignatures: [...found.values()] });
-};
-
-// Beyond 2^53 seconds no clock of a checkpoint goes, and a time of zero says nothing.
-const timeOf = (signature: Uint8Array): number | undefined => {
-  if (signature.length !== timeBytes + signatureBytes) return undefined;
-  const bytes = Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength);
-  const time = Number(bytes.readBigUInt64BE(0));
-  return Number.isSafeInteger(time) && time > 0 ? time : undefined;
 };

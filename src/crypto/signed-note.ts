@@ -14,19 +14,18 @@ import { BrokenInvariant, ok, refuse, type Refused, type Result } from '../kerne
  */
 export type Note = { readonly text: string; readonly signatures: readonly NoteSignature[] };
 export type NoteSignature = { readonly name: string; readonly id: string; readonly signature: Uint8Array };
-/** `<name>+<hex key id>+<base64(0x01 || public key)>` */
-export type NoteVerifier = {
+/** First byte of a verifier key: what such keys sign, notes (c2sp.org/signed-note) or cosignatures (c2sp.org/tlog-cosignature). */
+export type NoteKeyType = 0x01 | 0x04;
+/** `<name>+<hex key id>+<base64(type || public key)>` */
+export type NoteKey<T extends NoteKeyType> = {
   readonly name: string;
   readonly id: string;
   readonly publicKey: Uint8Array;
   readonly key: KeyObject;
+  readonly type: T;
 };
-export type NoteSigner = {
-  readonly name: string;
-  readonly id: string;
-  readonly publicKey: Uint8Array;
-  readonly key: KeyObject;
-};
+export type NoteVerifier = NoteKey<0x01>;
+export type NoteSigner = NoteKey<0x01>;
 
 const ed25519Type = 0x01;
 const maxSignatures = 100;
@@ -72,10 +71,11 @@ export const verifyNote = (
   if (!parsed.ok) return parsed;
   const names = verifiers.map(({ name, id }) => `${name}+${id}`);
   if (new Set(names).size !== names.length) return malformed('two verifier keys have one name and id');
+  if (!verifiers.every(({ type }) => type === ed25519Type)) return malformed('a key of another type signs no notes');
   const signedBy = new Set<string>();
   for (const { name, id, signature } of parsed.value.signatures) {
     const verifier = verifiers.find((one) => one.name === name && one.id === id);
-    if (verifier === undefined || signedBy.has(`${name}+${id}`)) continue;
+    if (verifier === undefined) continue;
     if (signature.length !== 64 || !verify(null, Buffer.from(parsed.value.text), verifier.key, signature))
       return unsigned(`the signature of \`${name}\` does not hold`);
     signedBy.add(`${name}+${id}`);
@@ -95,44 +95,42 @@ export const signNote = (text: string, signers: readonly NoteSigner[]): string =
   return `${text}\n${lines.join('')}`;
 };
 
-const keyId = (name: string, publicKey: Uint8Array, type: number): string =>
+const keyId = (name: string, publicKey: Uint8Array, type: NoteKeyType): string =>
   hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), Buffer.from([type]), publicKey]), 'hex').slice(0, 8);
 
-/** A verifier from a name and a raw Ed25519 public key of 32 bytes; `type` says what such a key signs. */
-export const noteVerifier = (name: string, publicKey: Uint8Array, type = ed25519Type): Result<NoteVerifier> => {
+export const verifierOf = <T extends NoteKeyType>(name: string, publicKey: Uint8Array, type: T): Result<NoteKey<T>> => {
   if (!nameForm.test(name) || publicKey.length !== 32)
     return malformed(`\`${name}\` is no key name, or its key has not 32 bytes`);
   try {
     const x = Buffer.from(publicKey).toString('base64url');
-    return ok({
-      name,
-      id: keyId(name, publicKey, type),
-      publicKey,
-      key: createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }),
-    });
+    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
+    return ok({ name, id: keyId(name, publicKey, type), publicKey, key, type });
   } catch {
     return malformed('the public key is not an Ed25519 point');
   }
 };
 
-export const parseVerifierKey = (text: string, type = ed25519Type): Result<NoteVerifier> => {
+/** A verifier of notes from a name and a raw Ed25519 public key of 32 bytes. */
+export const noteVerifier = (name: string, publicKey: Uint8Array): Result<NoteVerifier> =>
+  verifierOf(name, publicKey, ed25519Type);
+
+export const parseKeyOfType = <T extends NoteKeyType>(text: string, type: T): Result<NoteKey<T>> => {
   const match = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text);
   const bytes = decodeBase64(match?.[3] ?? '');
   if (match === null || !bytes.ok || bytes.value[0] !== type)
     return malformed(`a verifier key is \`name+hex id+base64\`, here of type 0x0${type}`);
-  const verifier = noteVerifier(match[1] ?? '', bytes.value.subarray(1), type);
+  const verifier = verifierOf(match[1] ?? '', bytes.value.subarray(1), type);
   return verifier.ok && verifier.value.id !== match[2]
     ? malformed('the id of the verifier key does not belong to its key')
     : verifier;
 };
+export const parseVerifierKey = (text: string): Result<NoteVerifier> => parseKeyOfType(text, ed25519Type);
 
-export const formatVerifierKey = (
-  { name, id, publicKey }: Pick<NoteVerifier, 'name' | 'id' | 'publicKey'>,
-  type = ed25519Type,
-): string => `${name}+${id}+${encodeBase64(Buffer.concat([Buffer.from([type]), publicKey]))}`;
+type Named = Pick<NoteKey<NoteKeyType>, 'name' | 'id' | 'publicKey' | 'type'>;
+export const formatVerifierKey = ({ name, id, publicKey, type }: Named): string =>
+  `${name}+${id}+${encodeBase64(Buffer.concat([Buffer.from([type]), publicKey]))}`;
 
-/** A signer from a name and a 32-byte Ed25519 seed. */
-export const noteSigner = (name: string, seed: Uint8Array, type = ed25519Type): NoteSigner => {
+export const signerOf = <T extends NoteKeyType>(name: string, seed: Uint8Array, type: T): NoteKey<T> => {
   if (seed.length !== 32 || !nameForm.test(name))
     throw new BrokenInvariant('a note signer is a name without spaces and a seed of 32 bytes');
   // PKCS #8 of an Ed25519 key (RFC 8410 section 7) is this prefix and the seed.
@@ -143,5 +141,8 @@ export const noteSigner = (name: string, seed: Uint8Array, type = ed25519Type): 
   });
   const { x = '' } = createPublicKey(key).export({ format: 'jwk' });
   const publicKey = Buffer.from(x, 'base64url');
-  return { name, id: keyId(name, publicKey, type), publicKey, key };
+  return { name, id: keyId(name, publicKey, type), publicKey, key, type };
 };
+
+/** A signer of notes from a name and a 32-byte Ed25519 seed. */
+export const noteSigner = (name: string, seed: Uint8Array): NoteSigner => signerOf(name, seed, ed25519Type);

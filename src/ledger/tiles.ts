@@ -148,7 +148,11 @@ export const hashesFromTiles =
     const hashes = hashesIn({ level: tileLevel, index: tileIndex, width });
     if (hashes === undefined) throw new BrokenInvariant(`tile ${tileLevel}/${tileIndex} was not given`);
     const rootFrom = (from: number, count: number): string => {
-      if (count === 1) return hashes[from] ?? '';
+      if (count === 1) {
+        const hash = hashes[from];
+        if (hash === undefined) throw new BrokenInvariant(`tile ${tileLevel}/${tileIndex} holds too few hashes`);
+        return hash;
+      }
       return nodeHash(rootFrom(from, count / 2), rootFrom(from + count / 2, count / 2));
     };
     return rootFrom(first - tileIndex * tileWidth, 2 ** inTile);

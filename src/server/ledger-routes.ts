@@ -148,7 +148,7 @@ export const blob: Handler = async ({ ledger, sequencer }, call) => {
   const digest = call.params['digest'] ?? '';
   const bytes = /^sha256:[0-9a-f]{64}$/.test(digest) ? await ledger.store.blob(tenant, digest) : undefined;
   // It may belong to an entry whose mark is being written.
-  await sequencer.published();
+  if (bytes !== undefined) await sequencer.published();
   if (bytes === undefined)
     return problemReply(
       refuse(

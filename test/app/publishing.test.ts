@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import type { MarkKeeper } from '../../src/app/mark.ts';
 import { digestOf } from '../../src/crypto/digest.ts';
 import { refuse } from '../../src/kernel/refusal.ts';
-import { StoreFailure } from '../../src/ledger/store.ts';
+import { StoreFailure, type LedgerStore } from '../../src/ledger/store.ts';
 import { pause } from '../crash/killed-child.ts';
 import { add, startTally } from '../ledger/tally.ts';
 import { storeKinds } from './kept-stores.ts';
@@ -70,16 +70,27 @@ for (const [name, keep] of storeKinds)
           await kept.mark.write(next);
         },
       };
-      const { sequencer } = await startTally(store, mark, { maxWaiting: 3 });
+      let failing = false;
+      const batch: LedgerStore['batch'] = (tenant, work) =>
+        failing
+          ? Promise.reject(new StoreFailure(refuse('store-locked', 'L9', 'busy').refusal, 'nothing-written'))
+          : store.batch(tenant, work);
+      const { sequencer } = await startTally({ ...store, batch }, mark, { maxWaiting: 3 });
       held = true;
       const digest = digestOf('a document');
       const attachments = new Map([[digest, Buffer.from('a document')]]);
       const accepted = [sequencer.submit({ type: 'Weigh', attachments: [digest] }, { attachments })];
       while ((await store.blob('main', digest)) === undefined) await pause(1);
+      // A batch that fails at once does not speak for the one before it.
+      failing = true;
+      assert.equal((await sequencer.submit(add(9))).index, null);
+      failing = false;
       let published = false;
       const shown = sequencer.published().then(() => {
         published = true;
       });
+      await pause(20);
+      assert.ok(!published);
       for (const amount of [1, 2]) {
         accepted.push(sequencer.submit(add(amount)));
         while ((await store.head('main')).size < accepted.length) await pause(1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPEC L14: https://c2sp.org/tlog-cosignature, Ed25519.
 import assert from 'node:assert/strict';
-import { createHash, verify } from 'node:crypto';
+import { createHash, sign, verify } from 'node:crypto';
 import { test } from 'node:test';
 import {
   cosign,
@@ -118,6 +118,39 @@ test('L14: the key of a log is no cosigner, and a cosigner signs no note as a lo
   assert.ok(read.ok && read.value.id === one.id);
   assert.equal(parseVerifierKey(key).ok, false);
   assert.equal(parseCosignerKey(formatVerifierKey(log)).ok, false);
+});
+
+test('L14: two cosigners with one key, and a log as a cosigner, are refused: the name is not signed', () => {
+  const alias = cosigner('witness.example/alias', Buffer.alloc(32, 2));
+  const line = cosign(text, one, at);
+  const copied = line.trim().split(' ')[2] ?? '';
+  const relabelled = Buffer.concat([Buffer.from(alias.id, 'hex'), Buffer.from(copied, 'base64').subarray(4)]);
+  const note2 = `${note}${line}— ${alias.name} ${relabelled.toString('base64')}\n`;
+  const alone = verifyCosignatures(note2, [verifierOf(alias)]);
+  assert.ok(alone.ok && alone.value.cosignatures.length === 1, 'which is why');
+  const logAsCosigner = noteVerifier(log.name, log.publicKey) as unknown as { value: (typeof both)[number] };
+  for (const cosigners of [[...both, verifierOf(alias)], [...both, verifierOf(one)], [logAsCosigner.value]]) {
+    const found = verifyCosignatures(note2, cosigners);
+    assert.equal(found.ok ? 'counted' : found.refusal.code, 'note-malformed');
+  }
+  assert.throws(() => cosign(text, log as unknown as typeof one, at), BrokenInvariant);
+  const asLog = verifyNote(note, [verifierOf(one) as unknown as Parameters<typeof verifyNote>[1][number]]);
+  assert.equal(asLog.ok ? 'held' : asLog.refusal.code, 'note-malformed');
+});
+
+test('L14: a time that is none, or beyond all clocks, counts for nobody and refuses nothing', () => {
+  for (const stamp of [0n, 2n ** 53n, 2n ** 63n - 1n]) {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64BE(stamp);
+    const signature = sign(null, Buffer.from(`cosignature/v1\ntime ${stamp}\n${text}`), one.key);
+    const line = Buffer.concat([Buffer.from(one.id, 'hex'), bytes, signature]).toString('base64');
+    const found = verifyCosignatures(`${note}— ${one.name} ${line}\n${cosign(text, two, at)}`, both);
+    assert.ok(found.ok);
+    assert.deepEqual(
+      found.value.cosignatures.map(({ name }) => name),
+      [two.name],
+    );
+  }
 });
 
 test('L14: nothing but the text of a checkpoint is cosigned, and never without a time', () => {

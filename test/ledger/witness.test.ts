@@ -118,9 +118,17 @@ test('L14: an unknown log, an untrusted key, a changed note and a wrong size hav
   const note = signCheckpoint({ origin: log.name, size: 1, root: leafHash('x') }, untrusted);
   assert.equal(witness.add(`old 0\n\n${note}`).status, 403);
   assert.equal(witness.add(`old 0\n\n${noteAt(8).replace('\n8\n', '\n9\n')}`).status, 403);
+  const [line = ''] = /— .*\n$/.exec(noteAt(8)) ?? [];
+  const broken = `— ${log.name} ${Buffer.concat([Buffer.from(log.id, 'hex'), Buffer.alloc(64)]).toString('base64')}\n`;
+  for (const lines of [`${line}${broken}`, `${broken}${line}`])
+    assert.equal(witness.add(`old 0\n\n${noteAt(8).replace(line, lines)}`).status, 403, 'in whatever order');
   assert.equal(witness.add(`old 9\n\n${noteAt(8)}`).status, 400);
   const empty = signCheckpointText(`${log.name}\n0\n${Buffer.from(leafHash('x'), 'hex').toString('base64')}\n`);
   assert.equal(witness.add(`old 0\n\n${empty}`).status, 422, 'a tree of nothing has one root');
+  assert.equal(witness.add(`old 7\n\n${empty}`).status, 400, 'sizes come first');
+  const later = witnessOf(known);
+  assert.equal(later.add(asked(0, 8)).status, 200);
+  assert.equal(later.add(`old 0\n\n${empty}`).status, 409);
   assert.equal(witness.add(`old 0\n\n${signCheckpointText(`${log.name}\n08\nx\n`)}`).status, 400);
   assert.deepEqual([...witness.kept], []);
 });
@@ -143,6 +151,9 @@ test('L14: a body that is not written as the specification says is malformed', (
     `old 1\n ${hash}\n\n${note}`,
     `old 1\n${`${hash}\n`.repeat(64)}\n${note}`,
     `old 1\n\n${'x'.repeat(70_000)}`,
+    `old 1\n\n${'あ'.repeat(30_000)}`,
+    'old 1\n\n\nx',
+    'old 1\n\n',
   ]) {
     const parsed = parseAddCheckpoint(body);
     assert.equal(
