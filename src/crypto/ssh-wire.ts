@@ -3,6 +3,8 @@
 /** Thrown inside a parser of this folder when bytes run out or are left over; parsers turn it into a refusal. */
 export class WireError extends Error {}
 
+const ascii = /^[\0-\x7f]{0,200}$/;
+
 /** Reads the SSH wire encoding (RFC 4251 section 5), every byte accounted for. */
 export class WireReader {
   private at = 0;
@@ -32,6 +34,8 @@ export class WireReader {
 
   text(): string {
     const bytes = this.string();
+    const plain = bytes.toString('latin1');
+    if (ascii.test(plain)) return plain;
     const text = bytes.toString('utf8');
     if (!Buffer.from(text, 'utf8').equals(bytes)) throw new WireError('a text is not UTF-8');
     return text;

@@ -96,15 +96,13 @@ export const signedData = (
   message: string | Uint8Array,
 ): Buffer => {
   const digest = hash(hashAlgorithm, message, 'buffer');
-  return Buffer.concat([
-    magic,
-    wireString(namespace),
-    wireString(''),
-    wireString(hashAlgorithm),
-    wireUint32(digest.length),
-    digest,
-  ]);
+  return Buffer.concat([magic, wireString(namespace), beforeDigest[hashAlgorithm], digest]);
 };
+
+const beforeDigest = {
+  sha256: Buffer.concat([wireString(''), wireString('sha256'), wireUint32(32)]),
+  sha512: Buffer.concat([wireString(''), wireString('sha512'), wireUint32(64)]),
+} as const;
 
 type Claim = { readonly signature: SshSignature; readonly message: string | Uint8Array; readonly namespace: string };
 

@@ -177,7 +177,8 @@ const step = (state: State, one: ReadEntry, blobs: Attachments): Result<State> =
   if (recorded.length === 0)
     return malformed(`entry ${one.index} says nothing about this permit`, { index: one.index });
   let refused: Refused | undefined;
-  for (const before of [state, withDebt(state)]) {
+  for (const debt of [false, true]) {
+    const before = debt ? withDebt(state) : state;
     // A command object is remembered with its change document; another state needs another object.
     const command = { ...one.command };
     const decision = decide(before, command, { index: one.index, time: one.time }, attachments);
