@@ -199,7 +199,7 @@ type Reading = Pick<Client, 'get' | 'getText' | 'post' | 'principal' | 'signIn'>
 
 const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInfo, 'ledger' | 'tenant'>): Reading => {
   const sessions = openSessionStore(options.home);
-  const session = openSession({ ...options, server, info, sessions });
+  let session = openSession({ ...options, server, info, sessions });
   // A session may have ended, or been forgotten by a server that started anew: then once more, with a fresh one.
   const reading = async <T>(call: (token: string) => Promise<Result<T>>): Promise<Result<T>> => {
     const token = await session.token();
@@ -207,6 +207,8 @@ const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInf
     const answer = await call(token.value);
     if (answer.ok || answer.refusal.code !== 'sign-in-needed') return answer;
     if (options.token !== undefined && options.signer === undefined) return tokenNotTaken(server);
+    // The key opens a session of its own, once: a token that was refused is not tried again.
+    session = openSession({ ...options, token: undefined, server, info, sessions });
     const fresh = await session.renew();
     return fresh.ok ? call(fresh.value) : fresh;
   };
@@ -217,8 +219,8 @@ const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInf
       asReader
         ? reading((token) => callJson({ server, method: 'POST', path, body, token, idempotencyKey }))
         : callJson({ server, method: 'POST', path, body, idempotencyKey }),
-    principal: session.principal,
-    signIn: session.renew,
+    principal: () => session.principal(),
+    signIn: () => session.renew(),
   };
 };
 

@@ -7,6 +7,7 @@ import { digestOf } from '../../src/crypto/digest.ts';
 import { startRunning, type Running } from '../server/running.ts';
 import { deployAction, fingerprintOf, policyOf } from '../support/world.ts';
 import { Desks, type Answered } from './desk.ts';
+import { runCli } from './run-cli.ts';
 
 const deploy = deployAction({
   facts: {
@@ -97,6 +98,25 @@ test('facts are read by their type; unknown, missing, mistyped ones say what is 
     assert.match(String(no.refusal['message']), message);
     assert.ok(typeof no.refusal['help'] === 'string');
   }
+});
+
+test('a token of another server is said to be one, and gives way to a key', async () => {
+  const token = desks.write('other.token', `cst_${'A'.repeat(43)}\n`);
+  const { COUNTERSIGN_KEY: key, ...withoutKey } = desks.env('vint');
+  const env = { ...withoutKey, COUNTERSIGN_TOKEN_FILE: token, COUNTERSIGN_HOME: desks.home('stranger') };
+  const refused = await runCli(['list', '--allow-trial'], { env, cwd: desks.folder });
+  assert.match(refused.stderr, /error\[sign-in-needed\][\s\S]*COUNTERSIGN_TOKEN_FILE/);
+  const listed = await runCli(['list', '--allow-trial', '--key', key ?? ''], { env, cwd: desks.folder });
+  assert.equal(listed.code, 0, listed.stderr);
+});
+
+test('lint says what is wrong with a file although no server can be asked about people', async () => {
+  const policy = desks.write('broken.yaml', 'kind: Action\nname: [');
+  const { COUNTERSIGN_KEY: _, ...env } = desks.env('ada');
+  const linted = await runCli(['policy', 'lint', policy], { env, cwd: desks.folder });
+  assert.match(linted.stdout, /policy-yaml/);
+  assert.doesNotMatch(linted.stderr, /trial-not-allowed/);
+  assert.equal(linted.code, 1);
 });
 
 test('what policy leaves more than one choice about must be said', async () => {
