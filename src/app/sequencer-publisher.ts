@@ -62,8 +62,8 @@ export class Publisher<State> {
    */
   async reach(durable: Folded<State>): Promise<void> {
     if (durable.size > this.#durable.size) this.#durable = durable;
+    if (this.#failure !== undefined) throw this.#failure.error;
     while (this.#folded.size < durable.size) {
-      if (this.#failure !== undefined) throw this.#failure.error;
       this.#writing ??= this.#publish();
       await this.#writing;
     }
@@ -73,18 +73,17 @@ export class Publisher<State> {
     const { origin, signer, mark } = this.#options;
     const folded = this.#durable;
     const { size } = folded;
-    const root = rootOf(this.#slab.edge(size));
-    const note = this.#signed?.size === size ? this.#signed.note : signCheckpoint({ origin, size, root }, signer);
     try {
+      const root = rootOf(this.#slab.edge(size));
+      const note = this.#signed?.size === size ? this.#signed.note : signCheckpoint({ origin, size, root }, signer);
       await mark.write({ checkpoint: note, root, size });
+      this.#writing = undefined;
+      this.#folded = folded;
+      this.#signed = { size, root, note };
+      this.#onPublished(this.#signed);
     } catch (error) {
       this.#failure = { error };
       throw error;
-    } finally {
-      this.#writing = undefined;
     }
-    this.#folded = folded;
-    this.#signed = { size, root, note };
-    this.#onPublished(this.#signed);
   }
 }

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { noteVerifier } from '../crypto/signed-note.ts';
-import type { Attachments } from '../kernel/decider.ts';
 import type { Instant } from '../kernel/instant.ts';
 import { ok, refuse, type JsonObject, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
 import { rootOf } from '../ledger/merkle.ts';
-import { consistencyProof, inclusionProof } from '../ledger/proof.ts';
 import type { MerkleSlab } from '../ledger/slab.ts';
 import { StoreFailure } from '../ledger/store.ts';
-import { holdsTile, tileBytes, type Tile } from '../ledger/tiles.ts';
-import { formatTlogProof, type TlogProof } from '../ledger/tlog-proof.ts';
 import { quarantineFrom, refuseQuarantined, type Quarantine } from './quarantine.ts';
 import { DamageFound, refuseConflict, refusedOutcome, runBatch, type Outcome } from './sequencer-batch.ts';
 import { EntryClock } from './sequencer-clock.ts';
@@ -16,6 +12,7 @@ import { FollowerLoop, type Follower, type FollowHandler, type FollowOptions } f
 import { takeIn, type Submission, type Ticket } from './sequencer-intake.ts';
 import { Publisher, type PublisherOptions } from './sequencer-publisher.ts';
 import type { Damage, Folded } from './sequencer-replay.ts';
+import { SignedTree } from './signed-tree.ts';
 import { audit, type Audit, type AuditOptions, type SignedHead } from './sequencer-start.ts';
 
 export type SequencerOptions<State, Command extends JsonObject, Event extends JsonObject> = Omit<
@@ -29,8 +26,6 @@ export type SequencerOptions<State, Command extends JsonObject, Event extends Js
     readonly fatal: (error: unknown) => void;
     /** The ledger is damaged; called once, at the start or when it shows. */
     readonly onAlert: (quarantine: Quarantine) => void;
-    /** Does what can be done before the lock, such as checking signatures for a cache. What it throws is ignored. */
-    readonly prepare?: (command: Command, attachments: Attachments) => void;
     /** Believe the clock although it is more than 24 hours after the last entry. */
     readonly acceptTimeJump?: boolean;
     /** Commands that may be on their way at a time; more are refused with `overloaded`. */
@@ -48,9 +43,6 @@ const defaultMaxWaiting = 4096;
 const observeEveryMs = 3_600_000;
 const pruneEveryMs = 600_000;
 
-const entryUnknown = (message: string): Refused =>
-  refuse('entry-unknown', 'L3', message, {}, 'ask for an index below the size of the latest checkpoint');
-
 // A database that is found damaged while it is in use is no better than one that is found so at the start.
 const damageIn = (error: unknown, size: number): Damage | undefined => {
   if (error instanceof DamageFound) return error.damage;
@@ -67,6 +59,8 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   readonly #options: SequencerOptions<State, Command, Event>;
   readonly #clock: EntryClock;
   readonly #slab: MerkleSlab;
+  /** What can be proven under the newest checkpoint. */
+  readonly tree: SignedTree;
   readonly #publisher: Publisher<State>;
   /** What is durable; the next batch goes on from here. */
   #folded: Folded<State>;
@@ -97,6 +91,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       for (const listener of this.#listeners) listener(head);
       for (const follower of this.#followers) follower.wake();
     });
+    this.tree = new SignedTree(slab, () => this.signedHead());
   }
 
   /** Goes on from what the audit found: publishes it, or isolates the ledger when something in it is wrong. */
@@ -135,7 +130,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       Promise.resolve({ ...refusedOutcome(refused), checkpoint: this.#note() });
     const closed = this.#closed();
     if (closed !== undefined) return no(closed);
-    const { maxWaiting = defaultMaxWaiting, prepare } = this.#options;
+    const { maxWaiting = defaultMaxWaiting } = this.#options;
     if (this.#unanswered >= maxWaiting)
       return no(
         refuse(
@@ -166,11 +161,6 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
         );
       this.#inFlight.set(flightKey, flight.bodyDigest);
     }
-    try {
-      prepare?.(ticket.value.command, ticket.value.given);
-    } catch {
-      // Only a cache is missing something; deciding will meet the same input and say what is wrong with it.
-    }
     return new Promise((resolve) => {
       const release = (answer: Answer<Event>): void => {
         if (flightKey !== undefined) this.#inFlight.delete(flightKey);
@@ -181,46 +171,6 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       this.#queue.push({ ticket: ticket.value, resolve: release });
       this.#schedule();
     });
-  }
-
-  /** Proof that the entry stands under the newest signed checkpoint, in parts. */
-  prove(index: number): Result<TlogProof> {
-    const signed = this.signedHead();
-    if (signed === undefined || !Number.isSafeInteger(index) || index < 0 || index >= signed.size)
-      return entryUnknown(`there is no signed entry ${index}`);
-    return ok({ index, proof: inclusionProof(signed.size, index, this.#slab.hashAt), checkpoint: signed.note });
-  }
-
-  /** The same as one text (c2sp.org/tlog-proof). */
-  receipt(index: number): Result<string> {
-    const proof = this.prove(index);
-    return proof.ok ? ok(formatTlogProof(proof.value)) : proof;
-  }
-
-  /** Hashes of the tree as c2sp.org/tlog-tiles serves them, as far as the newest checkpoint goes; undefined beyond. */
-  tile(tile: Tile): Uint8Array | undefined {
-    const size = this.signedHead()?.size ?? 0;
-    return tile.level !== 'entries' && holdsTile(tile, size) ? tileBytes(tile, this.#slab.hashAt) : undefined;
-  }
-
-  /** Proof that the ledger at `to`, by default the newest signed size, holds the one at `from` unchanged. */
-  consistency(from: number, to: number = this.signedHead()?.size ?? 0): Result<readonly string[]> {
-    if (
-      !Number.isSafeInteger(from) ||
-      !Number.isSafeInteger(to) ||
-      from < 0 ||
-      from > to ||
-      to > (this.signedHead()?.size ?? 0)
-    )
-      return entryUnknown(`there is no way from size ${from} to ${to}`);
-    return ok(consistencyProof(from, to, this.#slab.hashAt));
-  }
-
-  /** Root of an earlier size, or undefined beyond what is signed. */
-  rootAt(size: number): string | undefined {
-    return Number.isSafeInteger(size) && size >= 0 && size <= (this.signedHead()?.size ?? -1)
-      ? rootOf(this.#slab.edge(size))
-      : undefined;
   }
 
   /** Calls the handler with every entry from the follower's cursor on, after it is durable, at least once. */

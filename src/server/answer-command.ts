@@ -55,7 +55,7 @@ export const submitCommand = async (
 };
 
 const receiptOf = ({ sequencer }: ServerContext, index: number, entry: string): Receipt => {
-  const proof = sequencer.receipt(index);
+  const proof = sequencer.tree.receipt(index);
   if (!proof.ok) throw new BrokenInvariant(`entry ${index} was answered before it was signed`);
   return { index, entry, proof: proof.value };
 };

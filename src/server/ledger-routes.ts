@@ -97,7 +97,7 @@ export const entry: Handler = async (context, call) => {
   if (!(index < (context.sequencer.signedHead()?.size ?? 0)))
     return problemReply(entryUnknown(`there is no signed entry \`${given.slice(0, 20)}\``).refusal);
   const bytes = await context.papers.entry(index);
-  const proof = context.sequencer.receipt(index);
+  const proof = context.sequencer.tree.receipt(index);
   if (!proof.ok) return problemReply(proof.refusal);
   const answer: EntryAnswer = {
     index,
@@ -133,7 +133,7 @@ export const consistency: Handler = (context, call) => {
   if (!from.ok) return problemReply(from.refusal);
   const to = numberIn(call, 'to', head?.size ?? 0, Number.MAX_SAFE_INTEGER);
   if (!to.ok) return problemReply(to.refusal);
-  const hashes = sequencer.consistency(from.value, to.value);
+  const hashes = sequencer.tree.consistency(from.value, to.value);
   if (!hashes.ok) return problemReply(hashes.refusal);
   const answer: ConsistencyAnswer = {
     from: from.value,

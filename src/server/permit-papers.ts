@@ -65,7 +65,7 @@ const valueOf = <T>(result: Result<T>): T => {
 export const proofNow = ({ sequencer }: ServerContext, index: number): KeptProof => {
   const head = sequencer.signedHead();
   if (head === undefined) throw new BrokenInvariant('no checkpoint is signed');
-  return { size: head.size, note: head.note, inclusion: valueOf(sequencer.prove(index)).proof };
+  return { size: head.size, note: head.note, inclusion: valueOf(sequencer.tree.prove(index)).proof };
 };
 
 /**
@@ -86,7 +86,7 @@ export const partsFor = async (context: ServerContext, request: string, kept?: K
     entries,
     blobs,
     checkpoint: head.note,
-    inclusion: (index) => kept?.inclusion ?? valueOf(sequencer.prove(index)).proof,
-    consistency: (from) => valueOf(sequencer.consistency(from, head.size)),
+    inclusion: (index) => kept?.inclusion ?? valueOf(sequencer.tree.prove(index)).proof,
+    consistency: (from) => valueOf(sequencer.tree.consistency(from, head.size)),
   };
 };

@@ -22,7 +22,7 @@ const named = (call: Call, level: string): { readonly path: string; readonly til
 /** `GET /ledger/tile/{level}/{tile}`: hashes say nothing of what they are of, so that anybody may have them. */
 export const tile: Handler = ({ sequencer }, call) => {
   const { path, tile: wanted } = named(call, call.params['level'] ?? '');
-  const bytes = wanted === undefined ? undefined : sequencer.tile(wanted);
+  const bytes = wanted === undefined ? undefined : sequencer.tree.tile(wanted);
   if (bytes === undefined) return problemReply(tileUnknown(path).refusal);
   return { status: 200, type: octets, body: bytes, headers: { 'cache-control': `public, ${forEver}` } };
 };
@@ -40,7 +40,7 @@ export const bundle: Handler = async ({ sequencer, ledger }, call) => {
   const stored = await ledger.store.entries(tenant, from, from + wanted.width);
   // Others keep what they get: it has to be what the tree says.
   const leaves = Buffer.from(stored.map(({ bytes }) => leafHash(bytes)).join(''), 'hex');
-  if (!leaves.equals(sequencer.tile({ ...wanted, level: 0 }) ?? Buffer.alloc(0))) return damaged(path);
+  if (!leaves.equals(sequencer.tree.tile({ ...wanted, level: 0 }) ?? Buffer.alloc(0))) return damaged(path);
   const bytes = bundleBytes(stored.map((entry) => entry.bytes));
   const headers = { 'cache-control': 'private, max-age=86400', vary: 'accept-encoding, authorization, cookie' };
   if (!call.takesGzip || packed >= mostPacked) return { status: 200, type: octets, body: bytes, headers };

@@ -95,7 +95,7 @@ const quarantined = async (kept: Kept, index: number, what: RegExp): Promise<voi
   assert.ok(good <= count);
   for (let at = 0; at < (sequencer.signedHead()?.size ?? 0); at += 1) {
     const [stored] = await store.entries('main', at, at + 1);
-    const receipt = sequencer.receipt(at);
+    const receipt = sequencer.tree.receipt(at);
     assert.ok(receipt.ok && stored !== undefined);
     assert.ok(verifyTlogProof(receipt.value, leafHash(stored.bytes), logKey).ok, `entry ${at}`);
   }

@@ -40,7 +40,7 @@ for (const [name, keep] of storeKinds)
       assert.deepEqual(answered, []);
       assert.equal(sequencer.state().total, 0);
       assert.equal(sequencer.head().size, 0);
-      assert.equal(sequencer.prove(0).ok, false);
+      assert.equal(sequencer.tree.prove(0).ok, false);
       assert.deepEqual(
         marks.map(({ size }) => size),
         [1],

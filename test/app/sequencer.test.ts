@@ -61,7 +61,7 @@ for (const [name, keep] of storeKinds)
           assert.deepEqual(read.value.command, add(at + 1));
           const signed = verifyCheckpoint(checkpoint ?? '', logKey);
           assert.ok(signed.ok && signed.value.size > at, 'the checkpoint covers the entry');
-          const receipt = sequencer.receipt(at);
+          const receipt = sequencer.tree.receipt(at);
           assert.ok(receipt.ok && verifyTlogProof(receipt.value, leafHash(entry ?? ''), logKey).ok);
         }
         assert.deepEqual(sequencer.state().order, [1, 2, 3, 4, 5]);
@@ -308,22 +308,22 @@ for (const [name, keep] of storeKinds)
           roots.push(sequencer.head().root);
         }
         for (const [from, fromRoot] of roots.entries()) {
-          const proof = sequencer.consistency(from);
+          const proof = sequencer.tree.consistency(from);
           assert.ok(proof.ok);
           assert.ok(
             verifyConsistency({ fromSize: from, fromRoot, toSize: 9, toRoot: roots[9] ?? '', proof: proof.value }).ok,
           );
-          assert.equal(sequencer.rootAt(from), fromRoot);
+          assert.equal(sequencer.tree.rootAt(from), fromRoot);
         }
-        for (const wrong of [9, -1, 1.5, Number.NaN]) assert.ok(!sequencer.prove(wrong).ok, String(wrong));
+        for (const wrong of [9, -1, 1.5, Number.NaN]) assert.ok(!sequencer.tree.prove(wrong).ok, String(wrong));
         for (const [from, to] of [
           [0, 10],
           [3, 2],
           [-1, 2],
           [0.5, 2],
         ] as const)
-          assert.ok(!sequencer.consistency(from, to).ok);
-        assert.equal(sequencer.rootAt(10), undefined);
+          assert.ok(!sequencer.tree.consistency(from, to).ok);
+        assert.equal(sequencer.tree.rootAt(10), undefined);
       });
     });
 
