@@ -139,7 +139,8 @@ export type PendingCheck = { readonly check: SignatureCheck; readonly settle: (h
  * nothing. `settle` must be given the platform's own answer to this very check: it is remembered as what it means.
  */
 export const pendingCheck = (envelope: Envelope, namespace: string): PendingCheck | undefined => {
-  if (knownResult(envelope, namespace) !== undefined) return undefined;
+  // What would not be remembered would be computed twice.
+  if (knownResult(envelope, namespace) !== undefined || lengthOf(envelope) > longestKept) return undefined;
   const opened = openEnvelope(envelope, namespace);
   if (!opened.ok) return undefined;
   const check = opened.value;
@@ -152,12 +153,15 @@ const knownResult = ({ statement, signature }: Envelope, namespace: string): Res
   return known?.statement === statement && known.namespace === namespace ? known.result : undefined;
 };
 
+const lengthOf = ({ statement, signature }: Envelope): number => statement.length + signature.length;
+
 const remember = (
-  { statement, signature }: Envelope,
+  envelope: Envelope,
   namespace: string,
   result: Result<VerifiedSignature>,
 ): Result<VerifiedSignature> => {
-  keep(verified, signature, { statement, namespace, result }, statement.length + signature.length);
+  const { statement, signature } = envelope;
+  keep(verified, signature, { statement, namespace, result }, lengthOf(envelope));
   return result;
 };
 
