@@ -4,7 +4,7 @@
 export const counted = (count: number, noun: string, plural = `${noun}s`): string =>
   `${count} ${count === 1 ? noun : plural}`;
 
-const units = [
+export const units = [
   ['day', 86_400_000],
   ['hour', 3_600_000],
   ['minute', 60_000],

@@ -33,10 +33,25 @@ const maxBytes = 1024 * 1024;
 const malformed = (why: string): Refused =>
   refuse('tlog-proof-malformed', 'L3', `the proof file is malformed: ${why}`, {}, 'look at c2sp.org/tlog-proof');
 
+/** Hashes as the C2SP formats write them: one base64 line each. */
+export const linesOfHashes = (hashes: readonly string[]): string =>
+  hashes.map((hash) => `${Buffer.from(hash, 'hex').toString('base64')}\n`).join('');
+
+/** The hex of such lines; undefined when one is no SHA-256. */
+export const hashesFromLines = (lines: readonly string[]): readonly string[] | undefined => {
+  const hashes: string[] = [];
+  for (const line of lines) {
+    const hash = decodeBase64(line);
+    if (!hash.ok || hash.value.length !== 32) return undefined;
+    hashes.push(encodeHex(hash.value));
+  }
+  return hashes;
+};
+
 export const formatTlogProof = ({ index, proof, checkpoint, extra }: TlogProof): string => {
   if (!Number.isSafeInteger(index) || index < 0 || proof.length > maxProof)
     throw new BrokenInvariant('a proof that cannot be written');
-  const hashes = proof.map((hash) => `${Buffer.from(hash, 'hex').toString('base64')}\n`).join('');
+  const hashes = linesOfHashes(proof);
   const extraLine = extra === undefined ? '' : `extra ${encodeBase64(extra)}\n`;
   return `${firstLine}\n${extraLine}index ${index}\n${hashes}\n${checkpoint}`;
 };
@@ -57,12 +72,8 @@ export const parseTlogProof = (text: string): Result<TlogProof> => {
   const index = Number(indexForm.exec(lines.shift() ?? '')?.[1] ?? Number.NaN);
   if (!Number.isSafeInteger(index)) return malformed('it names no index');
   if (lines.length > maxProof) return malformed(`it has more than ${maxProof} hashes`);
-  const proof: string[] = [];
-  for (const line of lines) {
-    const hash = decodeBase64(line);
-    if (!hash.ok || hash.value.length !== 32) return malformed('a line is not a base64 SHA-256');
-    proof.push(encodeHex(hash.value));
-  }
+  const proof = hashesFromLines(lines);
+  if (proof === undefined) return malformed('a line is not a base64 SHA-256');
   const checkpoint = text.slice(split + 2);
   const readable = readCheckpointNote(checkpoint);
   if (!readable.ok) return readable;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { verifyNote, type NoteVerifier } from '../crypto/signed-note.ts';
-import { decodeBase64, encodeHex } from '../kernel/base64.ts';
 import { BrokenInvariant, ok, refuse, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { verifyConsistency } from './proof.ts';
+import { hashesFromLines, linesOfHashes } from './tlog-proof.ts';
 
 /**
  * A witness remembers the largest checkpoint it has cosigned of each log it knows, and cosigns only what goes on from
@@ -36,12 +36,8 @@ export const parseAddCheckpoint = (body: string): Result<AddCheckpoint> => {
   const old = Number(/^old (0|[1-9]\d{0,15})$/.exec(first)?.[1] ?? Number.NaN);
   if (!Number.isSafeInteger(old)) return malformed('its first line is not `old` and a size');
   if (lines.length > maxProof) return malformed(`it has more than ${maxProof} hashes`);
-  const proof: string[] = [];
-  for (const line of lines) {
-    const hash = decodeBase64(line);
-    if (!hash.ok || hash.value.length !== 32) return malformed('a line is not a base64 SHA-256');
-    proof.push(encodeHex(hash.value));
-  }
+  const proof = hashesFromLines(lines);
+  if (proof === undefined) return malformed('a line is not a base64 SHA-256');
   const note = body.slice(split + 2);
   return /^[^\n]/.test(note) ? ok({ old, proof, note }) : malformed('its checkpoint has no origin');
 };
@@ -49,8 +45,7 @@ export const parseAddCheckpoint = (body: string): Result<AddCheckpoint> => {
 export const formatAddCheckpoint = ({ old, proof, note }: AddCheckpoint): string => {
   if (!Number.isSafeInteger(old) || old < 0 || proof.length > maxProof)
     throw new BrokenInvariant('a request that no witness takes');
-  const lines = proof.map((hash) => `${Buffer.from(hash, 'hex').toString('base64')}\n`);
-  return `old ${old}\n${lines.join('')}\n${note}`;
+  return `old ${old}\n${linesOfHashes(proof)}\n${note}`;
 };
 
 /** A log that the witness knows, and the keys it trusts for it. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { instantToMs, parseInstant, type Instant } from '../kernel/instant.ts';
+import { counted, units } from '../kernel/spoken.ts';
 import { html, type Html } from './page-html.ts';
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -9,13 +10,6 @@ export const utcText = (instant: string): string => {
   const [year, month, day] = instant.slice(0, 10).split('-');
   return `${Number(day)} ${months[Number(month) - 1] ?? ''} ${year ?? ''}, ${instant.slice(11, 16)} UTC`;
 };
-
-const units = [
-  ['day', 86_400_000],
-  ['hour', 3_600_000],
-  ['minute', 60_000],
-  ['second', 1000],
-] as const;
 
 /** `15 minutes`, `3 hours 20 minutes`: the two largest units, rounded down. */
 export const durationText = (ms: number): string => {
@@ -27,7 +21,7 @@ export const durationText = (ms: number): string => {
     .map(([unit, size]) => {
       const count = Math.floor(rest / size);
       rest -= count * size;
-      return count === 0 ? '' : `${count} ${unit}${count === 1 ? '' : 's'}`;
+      return count === 0 ? '' : counted(count, unit);
     })
     .filter((part) => part !== '')
     .join(' ');
