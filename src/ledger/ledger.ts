@@ -32,6 +32,7 @@ export type { Checkpoint } from './checkpoint.ts';
 export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProvenLeaf, type TlogProof } from './tlog-proof.ts';
 export { formatAddCheckpoint, judgeCheckpoint, parseAddCheckpoint } from './witness.ts';
 export type { AddCheckpoint, Cosigned, Judgment, WitnessedLog } from './witness.ts';
+export type { CosignRequest, Witness } from './witness-port.ts';
 export { encodeEntry, maxEntryBytes, parseEntry, type Entry } from './entry.ts';
 export { StoreFailure } from './store.ts';
 export type { LedgerHead, LedgerStore, StoreBatch, StoredBlob, StoredEntry } from './store.ts';
