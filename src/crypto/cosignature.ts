@@ -15,7 +15,7 @@ const cosignatureType = 0x04;
 const timeBytes = 8;
 const signatureBytes = 64;
 
-/** A cosigner's name, id and public key; never the key of a log, nor taken for one. */
+/** A cosigner's name, id and public key; never taken for the key of a log. A log's own cosigns heartbeats and nothing else. */
 export type CosignerVerifier = NoteKey<0x04>;
 export type Cosigner = NoteKey<0x04>;
 /** `time` is the cosigner's own, in seconds since 1970. */
