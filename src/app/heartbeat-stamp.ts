@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+import { cosign, type Cosigner } from '../crypto/cosignature.ts';
+import { parseNote, type NoteVerifier } from '../crypto/signed-note.ts';
+import { BrokenInvariant, ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import type { Instant } from '../kernel/instant.ts';
+import type { LedgerStore } from '../ledger/store.ts';
+import type { WitnessPolicy } from '../ledger/witness-policy.ts';
+import { takeApart, type HeadInParts } from './head-in-parts.ts';
+import type { NoteKeeper } from './note-keeper.ts';
+import { refuseQuarantined, type Quarantine } from './quarantine.ts';
+import { EntryClock } from './sequencer-clock.ts';
+import type { SignedHead } from './sequencer-start.ts';
+
+/** What of a sequencer a heartbeat goes by. */
+export type HeadSource = {
+  /** The newest head that is published. */
+  readonly signedHead: () => SignedHead | undefined;
+  readonly head: () => { readonly time: Instant | null };
+  readonly quarantine: () => Quarantine | undefined;
+  /** Resolves when all that the store holds now is published. */
+  readonly published: () => Promise<void>;
+  readonly subscribe: (listener: () => void) => () => void;
+  readonly tree: {
+    readonly rootAt: (size: number) => string | undefined;
+    readonly consistency: (from: number, to: number) => Result<readonly string[]>;
+  };
+};
+
+export type StampOptions = {
+  readonly tenant: string;
+  readonly store: LedgerStore;
+  readonly source: HeadSource;
+  readonly log: NoteVerifier;
+  readonly signer: Cosigner;
+  readonly policy?: WitnessPolicy | undefined;
+  readonly keeper: NoteKeeper;
+  readonly now: () => number;
+  /** Believe the clock although it is more than 24 hours after the last entry. */
+  readonly acceptTimeJump?: boolean;
+};
+
+const withheld = (why: string, help: string, facts = {}): Refused =>
+  refuse('heartbeat-withheld', 'L21', why, facts, help);
+
+/**
+ * Says that a head is the newest, or why it does not (SPEC L21, ADR 0011). What it says is durable before anybody gets
+ * it, and never goes back: neither in time nor in size, over restarts too.
+ */
+export class HeartbeatStamp {
+  readonly #options: StampOptions;
+  readonly #clock: EntryClock;
+  /** What it said last; undefined before the first time. */
+  #last: HeadInParts | undefined;
+  /** What was said before cannot be read, so that it is unknown what would contradict it. */
+  readonly #unknown: Refused | undefined;
+
+  constructor(options: StampOptions) {
+    const { source, now, acceptTimeJump = false } = options;
+    this.#options = options;
+    this.#clock = new EntryClock(source.head().time, now(), acceptTimeJump);
+    const kept = this.#kept();
+    if (kept.ok) this.#last = kept.value;
+    else this.#unknown = kept;
+  }
+
+  last(): HeadInParts | undefined {
+    return this.#last;
+  }
+
+  /** Says it once more, for the newest head. Never rejects. */
+  async renew(): Promise<Result<HeadInParts>> {
+    try {
+      return await this.#renew();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return withheld(`the server cannot write: ${why}`, 'look at the disks of the ledger and of its mark');
+    }
+  }
+
+  async #renew(): Promise<Result<HeadInParts>> {
+    const { tenant, store, source, signer, keeper, now } = this.#options;
+    // Before all else: whatever holds this process up from here on leaves an old time behind.
+    const time = Math.floor(now() / 1000);
+    const against = this.#refuseNow(time);
+    if (against !== undefined) return against;
+    const last = this.#last;
+    const shown = source.signedHead();
+    // A head that is new was written a moment ago; on a quiet ledger only writing shows that one still can.
+    if (shown !== undefined && shown.size === last?.head.size) await store.putCheckpoint(tenant, shown.note);
+    const durable = await store.head(tenant);
+    await source.published();
+    const head = source.signedHead();
+    if (head === undefined) return withheld('no checkpoint is signed yet', 'wait until the ledger has started');
+    if (head.size < durable.size)
+      return withheld(
+        `the store holds ${durable.size} entries, and this process has published ${head.size}`,
+        'it stopped, or another process goes on without it: look at the log',
+        { size: head.size, stored: durable.size },
+      );
+    const quarantine = source.quarantine();
+    if (quarantine !== undefined) return refuseQuarantined(quarantine);
+    if (last !== undefined && source.tree.rootAt(last.head.size) !== last.head.root) return this.#contradicts(last);
+    const note = parseNote(head.note);
+    if (!note.ok) throw new BrokenInvariant(note.refusal.message);
+    const { text } = note.value;
+    const own = { line: cosign(text, signer, time), time };
+    // What witnesses said of this very head stays beside it, with their older times.
+    const parts = (): HeadInParts => ({
+      head,
+      text,
+      own,
+      lines: this.#last?.text === text ? this.#last.lines : new Map(),
+    });
+    await keeper.write(noteOf(parts()));
+    // Lines may have come while it was being written.
+    this.#last = parts();
+    return ok(this.#last);
+  }
+
+  /** Keeps what witnesses added to what was said last. */
+  async keep(parts: HeadInParts): Promise<void> {
+    if (this.#last?.text !== parts.text) return;
+    const next = { ...parts, own: this.#last.own };
+    this.#last = next;
+    await this.#options.keeper.write(noteOf(next));
+  }
+
+  #refuseNow(time: number): Refused | undefined {
+    const { source, now } = this.#options;
+    if (this.#unknown !== undefined) return this.#unknown;
+    const quarantine = source.quarantine();
+    if (quarantine !== undefined) return refuseQuarantined(quarantine);
+    const believed = this.#clock.next(source.head().time, now());
+    if (!believed.ok) return believed;
+    const { time: before = 0 } = this.#last?.own ?? {};
+    return time >= before
+      ? undefined
+      : withheld(`the clock is ${before - time} s before what was said last`, 'set the clock of the server right', {
+          said: before,
+          now: time,
+        });
+  }
+
+  #contradicts({ head }: HeadInParts): Refused {
+    return withheld(
+      `this ledger does not hold the ${head.size} entries that it was signed for before`,
+      'an old copy was restored, or its key signs elsewhere: run `countersign ledger fsck`, compare checkpoints with other people',
+      { size: head.size, root: head.root },
+    );
+  }
+
+  #kept(): Result<HeadInParts | undefined> {
+    const { keeper, log, policy } = this.#options;
+    const note = keeper.read();
+    if (!note.ok || note.value === undefined) return note.ok ? ok(undefined) : note;
+    const parts = takeApart(note.value, log, policy);
+    return parts.ok
+      ? parts
+      : withheld(
+          `the cosigned note beside the mark does not hold: ${parts.refusal.message}`,
+          'find out who changed it; once it is removed, the server forgets what it said before',
+        );
+  }
+}
+
+const noteOf = ({ head, own, lines }: HeadInParts): string =>
+  `${head.note}${own.line}${[...lines.values()].map(({ line }) => line).join('')}`;
