@@ -51,6 +51,8 @@ export class HeadCosigner {
   #asked: HeadInParts | undefined;
   #renewing: Promise<Result<HeadInParts>> | undefined;
   #withheld: Refusal | null = null;
+  /** The head that was published last, and when. */
+  #published = { size: -1, at: 0 };
   #quorumAt: number | null = null;
   #renewedAt = Number.NEGATIVE_INFINITY;
   #round = false;
@@ -65,9 +67,11 @@ export class HeadCosigner {
     this.#stamp = new HeartbeatStamp(options);
     this.#lanes = witnesses.map((witness) => new WitnessLane(witness, answerWithinMs));
     this.#offered = this.#stamp.last();
-    this.#quorumAt = this.newest()?.quorum?.notBefore ?? null;
+    this.#quorumAt =
+      this.#offered === undefined ? null : (joined(this.#offered, options.policy).quorum?.notBefore ?? null);
     this.#timer = setInterval(() => this.#wake(), Math.min(leastMs, everyMs)).unref();
-    this.#unsubscribe = options.source.subscribe(() => {
+    this.#unsubscribe = options.source.subscribe(({ size }) => {
+      this.#published = { size, at: Math.floor(options.now() / 1000) };
       // On a quiet ledger at once; on a busy one the timer sees to it.
       if (performance.now() - this.#renewedAt >= leastMs) this.#wake();
     });
@@ -81,28 +85,28 @@ export class HeadCosigner {
     return cosigner;
   }
 
-  /** What readers are offered. Of a damaged ledger it is the last that was kept: it is what others can compare. */
+  /**
+   * What readers are offered; without witnesses it never lags behind what was answered. Of a damaged ledger it is the
+   * last that was kept: it is what others can compare.
+   */
   newest(): CosignedHead | undefined {
-    return this.#offered && joined(this.#offered, this.#options.policy);
+    const alone = this.#lanes.length === 0;
+    if (alone) this.stamped();
+    const offered = alone ? this.#stamp.last() : this.#offered;
+    return offered && joined(offered, this.#options.policy);
   }
 
   /**
    * The newest head with the log's own time, whether or not witnesses have come to it: what permits are proven under.
    * Undefined while heartbeats are withheld.
    */
-  async stamped(): Promise<CosignedHead | undefined> {
-    const last = this.#stamp.last();
-    const { source, policy } = this.#options;
-    if (last !== undefined && this.#withheld === null && source.signedHead()?.size === last.head.size)
-      return joined(last, policy);
-    const renewed = await this.#renew();
-    return renewed.ok ? joined(renewed.value, policy) : undefined;
-  }
-
-  /** What readers are offered; without witnesses it never lags behind what was answered. */
-  async current(): Promise<CosignedHead | undefined> {
-    if (this.#lanes.length === 0) await this.stamped();
-    return this.newest();
+  stamped(): CosignedHead | undefined {
+    const head = this.#options.source.signedHead();
+    if (head === undefined || this.#withheld !== null) return undefined;
+    const { size, at } = this.#published;
+    const said = size === head.size ? this.#stamp.published(head, at) : undefined;
+    const parts = said?.ok === true ? said.value : this.#stamp.last();
+    return parts?.head.size === head.size ? joined(parts, this.#options.policy) : undefined;
   }
 
   /** The first note that was cosigned as the policy asks and covers this size; for proofs of what was when. */
@@ -126,6 +130,7 @@ export class HeadCosigner {
     this.#unsubscribe();
     for (const lane of this.#lanes) lane.stop();
     await this.#renewing;
+    await this.#stamp.close().catch((error: unknown) => this.#failed(error));
   }
 
   #asksForQuorum(): boolean {

@@ -19,7 +19,7 @@ export type HeadSource = {
   readonly quarantine: () => Quarantine | undefined;
   /** Resolves when all that the store holds now is published. */
   readonly published: () => Promise<void>;
-  readonly subscribe: (listener: () => void) => () => void;
+  readonly subscribe: (listener: (head: SignedHead) => void) => () => void;
   readonly tree: {
     readonly rootAt: (size: number) => string | undefined;
     readonly consistency: (from: number, to: number) => Result<readonly string[]>;
@@ -77,16 +77,27 @@ export class HeartbeatStamp {
     }
   }
 
+  /**
+   * Says it of a head that this process has just published, at the moment it did: entries and mark were written for
+   * it, so that nothing has to be written once more before a permit can go out with it.
+   */
+  published(head: SignedHead, time: number): Result<HeadInParts> {
+    if (this.#last?.head.size === head.size) return ok(this.#last);
+    const against = this.#refuseNow(time) ?? this.#refuseOther(head);
+    if (against !== undefined) return against;
+    this.#last = this.#parts(head, time);
+    return ok(this.#last);
+  }
+
   async #renew(): Promise<Result<HeadInParts>> {
-    const { tenant, store, source, signer, keeper, now } = this.#options;
+    const { tenant, store, source, keeper, now } = this.#options;
     // Before all else: whatever holds this process up from here on leaves an old time behind.
     const time = Math.floor(now() / 1000);
     const against = this.#refuseNow(time);
     if (against !== undefined) return against;
-    const last = this.#last;
     const shown = source.signedHead();
     // A head that is new was written a moment ago; on a quiet ledger only writing shows that one still can.
-    if (shown !== undefined && shown.size === last?.head.size) await store.putCheckpoint(tenant, shown.note);
+    if (shown !== undefined && shown.size === this.#last?.head.size) await store.putCheckpoint(tenant, shown.note);
     const durable = await store.head(tenant);
     await source.published();
     const head = source.signedHead();
@@ -99,22 +110,24 @@ export class HeartbeatStamp {
       );
     const quarantine = source.quarantine();
     if (quarantine !== undefined) return refuseQuarantined(quarantine);
-    if (last !== undefined && source.tree.rootAt(last.head.size) !== last.head.root) return this.#contradicts(last);
+    const other = this.#refuseOther(head);
+    if (other !== undefined) return other;
+    const { own, ...parts } = this.#parts(head, time);
+    await keeper.write(noteOf({ ...parts, own }));
+    // In the meantime a larger head may have been published, or lines may have come.
+    const since = this.#last;
+    const newer = since !== undefined && (since.head.size > head.size || since.own.time > time);
+    this.#last = newer ? since : { ...parts, own, lines: since?.text === parts.text ? since.lines : parts.lines };
+    return ok(this.#last);
+  }
+
+  #parts(head: SignedHead, time: number): HeadInParts {
     const note = parseNote(head.note);
     if (!note.ok) throw new BrokenInvariant(note.refusal.message);
     const { text } = note.value;
-    const own = { line: cosign(text, signer, time), time };
+    const own = { line: cosign(text, this.#options.signer, time), time };
     // What witnesses said of this very head stays beside it, with their older times.
-    const parts = (): HeadInParts => ({
-      head,
-      text,
-      own,
-      lines: this.#last?.text === text ? this.#last.lines : new Map(),
-    });
-    await keeper.write(noteOf(parts()));
-    // Lines may have come while it was being written.
-    this.#last = parts();
-    return ok(this.#last);
+    return { head, text, own, lines: this.#last?.text === text ? this.#last.lines : new Map() };
   }
 
   /** Keeps what witnesses added to what was said last. */
@@ -123,6 +136,11 @@ export class HeartbeatStamp {
     const next = { ...parts, own: this.#last.own };
     this.#last = next;
     await this.#options.keeper.write(noteOf(next));
+  }
+
+  /** What was said of heads that were published in between is kept too before the process ends. */
+  async close(): Promise<void> {
+    if (this.#last !== undefined && this.#unknown === undefined) await this.#options.keeper.write(noteOf(this.#last));
   }
 
   #refuseNow(time: number): Refused | undefined {
@@ -141,7 +159,11 @@ export class HeartbeatStamp {
         });
   }
 
-  #contradicts({ head }: HeadInParts): Refused {
+  /** A head that does not go on from what was said last. */
+  #refuseOther({ size: shown }: SignedHead): Refused | undefined {
+    const { head } = this.#last ?? {};
+    if (head === undefined || (head.size <= shown && this.#options.source.tree.rootAt(head.size) === head.root))
+      return undefined;
     return withheld(
       `this ledger does not hold the ${head.size} entries that it was signed for before`,
       'an old copy was restored, or its key signs elsewhere: run `countersign ledger fsck`, compare checkpoints with other people',
