@@ -77,6 +77,10 @@ export class HeadCosigner {
     });
   }
 
+  get everyMs(): number {
+    return this.#options.everyMs ?? defaultEveryMs;
+  }
+
   /** Begins, and has the first heartbeat said, or withheld, before anybody is served. */
   static async start(options: HeadCosignerOptions): Promise<HeadCosigner> {
     const cosigner = new HeadCosigner(options, await CosignedHistory.open(options.store, options.tenant));

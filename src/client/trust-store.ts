@@ -20,7 +20,7 @@ const known = shape({
     shape({ tenant: matching(/^[a-z][a-z0-9-]{0,62}$/, 'a tenant name'), log_key: text(500), trial: boolean }),
   ),
   /** Signed note of the newest checkpoint seen, or null. */
-  checkpoint: nullable(text(20_000)),
+  checkpoint: nullable(text(65_536)),
 });
 export type KnownLedger = Checked<typeof known>;
 const file = recordOf(/^https?:\/\/[^\s/]+$/, known, 10_000);

@@ -33,6 +33,8 @@ export type RunningLedger = {
   readonly store: LedgerStore;
   readonly sequencer: LedgerSequencer;
   readonly signer: NoteSigner;
+  /** Where the newest cosigned note is kept: beside the mark. */
+  readonly cosignedFile: string;
   /** Answers what is waiting, then closes the store and lets go of the folder. */
   readonly close: () => Promise<void>;
 };
@@ -178,8 +180,8 @@ export const openLedger = async (dir: string, options: OpenOptions = {}): Promis
   if (!seed.ok) return seed;
   const store = openSqliteStore(paths.store, { ownThread: true });
   if (!store.ok) return store;
-  const mark = markFile(options.markFile ?? paths.mark);
-  const started = await startIn(dir, store.value, seed.value, mark, options);
+  const markAt = options.markFile ?? paths.mark;
+  const started = await startIn(dir, store.value, seed.value, markAt, options);
   if (!started.ok) await store.value.close();
   return started;
 };
@@ -188,9 +190,10 @@ const startIn = async (
   dir: string,
   store: LedgerStore,
   seed: Uint8Array,
-  mark: MarkKeeper,
+  markAt: string,
   options: OpenOptions,
 ): Promise<Result<RunningLedger>> => {
+  const mark = markFile(markAt);
   const begun = await beginningOf(store, mark);
   if (begun === undefined) return noLedger(dir);
   const signer = noteSigner(begun.origin, seed);
@@ -215,7 +218,7 @@ const startIn = async (
     await sequencer.close();
     await store.close();
   };
-  return ok({ dir, store, sequencer, signer, close });
+  return ok({ dir, store, sequencer, signer, cosignedFile: `${markAt.replace(/\.json$/, '')}.cosigned`, close });
 };
 
 type Beginning = { readonly origin: string; readonly logKey: string | null };

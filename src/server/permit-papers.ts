@@ -61,11 +61,17 @@ const valueOf = <T>(result: Result<T>): T => {
   return result.value;
 };
 
-/** Proof of an entry under the newest checkpoint. */
-export const proofNow = ({ sequencer }: ServerContext, index: number): KeptProof => {
-  const head = sequencer.signedHead();
+// With the heartbeat, so that whoever gets the file can ask how fresh it is; plain while the server says none.
+const headNow = ({ sequencer, heads }: ServerContext) => {
+  const head = heads.stamped() ?? sequencer.signedHead();
   if (head === undefined) throw new BrokenInvariant('no checkpoint is signed');
-  return { size: head.size, note: head.note, inclusion: valueOf(sequencer.tree.prove(index)).proof };
+  return head;
+};
+
+/** Proof of an entry under the newest checkpoint. */
+export const proofNow = (context: ServerContext, index: number): KeptProof => {
+  const { size, note } = headNow(context);
+  return { size, note, inclusion: valueOf(context.sequencer.tree.prove(index)).proof };
 };
 
 /**
@@ -79,8 +85,7 @@ export const partsFor = async (context: ServerContext, request: string, kept?: K
   const blobs = new Map<string, string>();
   for (const digest of blobsNamed(entries.values())) blobs.set(digest, await papers.blob(digest));
   // From here on nothing is awaited, so that the head stays the same for all proofs.
-  const head = kept ?? sequencer.signedHead();
-  if (head === undefined) throw new BrokenInvariant('no checkpoint is signed');
+  const head = kept ?? headNow(context);
   return {
     request,
     entries,
