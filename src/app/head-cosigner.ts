@@ -34,6 +34,7 @@ export type CosigningStanding = {
 };
 
 export const defaultEveryMs = 60_000;
+const defaultAnswerWithinMs = 5000;
 
 /**
  * Has the newest head cosigned: by the log itself whenever it changed and at least once an interval, then by all
@@ -53,15 +54,17 @@ export class HeadCosigner {
   #withheld: Refusal | null = null;
   /** The head that was published last, and when. */
   #published = { size: -1, at: 0 };
+  #stamping: { readonly size: number; readonly done: Promise<Result<HeadInParts>> } | undefined;
   #quorumAt: number | null = null;
   #renewedAt = Number.NEGATIVE_INFINITY;
   #round = false;
+  readonly #waiting = new Set<() => void>();
   #stopped = false;
   readonly #timer: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
 
   private constructor(options: HeadCosignerOptions, history: CosignedHistory) {
-    const { witnesses, answerWithinMs = 5000, leastMs = 1000, everyMs = defaultEveryMs } = options;
+    const { witnesses, answerWithinMs = defaultAnswerWithinMs, leastMs = 1000, everyMs = defaultEveryMs } = options;
     this.#options = options;
     this.#history = history;
     this.#stamp = new HeartbeatStamp(options);
@@ -89,28 +92,55 @@ export class HeadCosigner {
     return cosigner;
   }
 
-  /**
-   * What readers are offered; without witnesses it never lags behind what was answered. Of a damaged ledger it is the
-   * last that was kept: it is what others can compare.
-   */
+  /** What readers are offered. Of a damaged ledger it is the last that was kept: it is what others can compare. */
   newest(): CosignedHead | undefined {
-    const alone = this.#lanes.length === 0;
-    if (alone) this.stamped();
-    const offered = alone ? this.#stamp.last() : this.#offered;
+    const offered = this.#lanes.length === 0 ? this.#stamp.last() : this.#offered;
     return offered && joined(offered, this.#options.policy);
+  }
+
+  /** The same; without witnesses it never lags behind what was answered. */
+  async current(): Promise<CosignedHead | undefined> {
+    if (this.#lanes.length === 0) await this.stamped();
+    return this.newest();
   }
 
   /**
    * The newest head with the log's own time, whether or not witnesses have come to it: what permits are proven under.
    * Undefined while heartbeats are withheld.
    */
-  stamped(): CosignedHead | undefined {
+  async stamped(): Promise<CosignedHead | undefined> {
     const head = this.#options.source.signedHead();
     if (head === undefined || this.#withheld !== null) return undefined;
     const { size, at } = this.#published;
-    const said = size === head.size ? this.#stamp.published(head, at) : undefined;
-    const parts = said?.ok === true ? said.value : this.#stamp.last();
-    return parts?.head.size === head.size ? joined(parts, this.#options.policy) : undefined;
+    if (size === head.size && this.#stamp.last()?.head.size !== size) {
+      // Everybody who asks at the same time gets the same one.
+      if (this.#stamping?.size !== size) this.#stamping = { size, done: this.#stamp.published(head, at) };
+      await this.#stamping.done;
+    }
+    const last = this.#stamp.last();
+    return last?.head.size === head.size ? joined(last, this.#options.policy) : undefined;
+  }
+
+  /**
+   * A head with the quorum that covers this size, when there is one soon. Undefined where nobody asks for a quorum, and
+   * at once while it is missing: a witness that is down must not slow down every permit.
+   */
+  async witnessed(size: number): Promise<CosignedHead | undefined> {
+    const covering = (): CosignedHead | undefined => {
+      const newest = this.newest();
+      return newest !== undefined && newest.quorum !== null && newest.size >= size ? newest : undefined;
+    };
+    const known = covering();
+    if (known !== undefined || !this.#asksForQuorum() || this.#told.get('quorum') === 'missing') return known;
+    const { answerWithinMs = defaultAnswerWithinMs } = this.#options;
+    const waited = Promise.withResolvers<void>();
+    const waiter = (): void => void (covering() !== undefined && waited.resolve());
+    const timer = setTimeout(() => waited.resolve(), answerWithinMs);
+    this.#waiting.add(waiter);
+    await waited.promise;
+    clearTimeout(timer);
+    this.#waiting.delete(waiter);
+    return covering();
   }
 
   /** The first note that was cosigned as the policy asks and covers this size; for proofs of what was when. */
@@ -214,6 +244,7 @@ export class HeadCosigner {
   // A round may end after a newer head was offered.
   #offer(parts: HeadInParts): void {
     if (parts.head.size >= (this.#offered?.head.size ?? 0)) this.#offered = parts;
+    for (const waiter of this.#waiting) waiter();
   }
 
   #keepFirst(parts: HeadInParts): void {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cosign, type Cosigner } from '../crypto/cosignature.ts';
 import { parseNote, type NoteVerifier } from '../crypto/signed-note.ts';
 import { BrokenInvariant, ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import type { Instant } from '../kernel/instant.ts';
@@ -31,7 +30,8 @@ export type StampOptions = {
   readonly store: LedgerStore;
   readonly source: HeadSource;
   readonly log: NoteVerifier;
-  readonly signer: Cosigner;
+  /** The log's own cosignature over the text of a checkpoint, as a line; its key may lie elsewhere. */
+  readonly sign: (text: string, time: number) => Promise<Result<string>>;
   readonly policy?: WitnessPolicy | undefined;
   readonly keeper: NoteKeeper;
   readonly now: () => number;
@@ -81,12 +81,12 @@ export class HeartbeatStamp {
    * Says it of a head that this process has just published, at the moment it did: entries and mark were written for
    * it, so that nothing has to be written once more before a permit can go out with it.
    */
-  published(head: SignedHead, time: number): Result<HeadInParts> {
+  async published(head: SignedHead, time: number): Promise<Result<HeadInParts>> {
     if (this.#last?.head.size === head.size) return ok(this.#last);
     const against = this.#refuseNow(time) ?? this.#refuseOther(head);
     if (against !== undefined) return against;
-    this.#last = this.#parts(head, time);
-    return ok(this.#last);
+    const signed = await this.#signed(head, time);
+    return signed.ok ? this.#take(signed.value) : signed;
   }
 
   async #renew(): Promise<Result<HeadInParts>> {
@@ -112,22 +112,31 @@ export class HeartbeatStamp {
     if (quarantine !== undefined) return refuseQuarantined(quarantine);
     const other = this.#refuseOther(head);
     if (other !== undefined) return other;
-    const { own, ...parts } = this.#parts(head, time);
-    await keeper.write(noteOf({ ...parts, own }));
-    // In the meantime a larger head may have been published, or lines may have come.
-    const since = this.#last;
-    const newer = since !== undefined && (since.head.size > head.size || since.own.time > time);
-    this.#last = newer ? since : { ...parts, own, lines: since?.text === parts.text ? since.lines : parts.lines };
-    return ok(this.#last);
+    const signed = await this.#signed(head, time);
+    if (!signed.ok) return signed;
+    await keeper.write(noteOf(this.#withLines(signed.value)));
+    return this.#take(signed.value);
   }
 
-  #parts(head: SignedHead, time: number): HeadInParts {
+  async #signed(head: SignedHead, time: number): Promise<Result<HeadInParts>> {
     const note = parseNote(head.note);
     if (!note.ok) throw new BrokenInvariant(note.refusal.message);
     const { text } = note.value;
-    const own = { line: cosign(text, this.#options.signer, time), time };
-    // What witnesses said of this very head stays beside it, with their older times.
-    return { head, text, own, lines: this.#last?.text === text ? this.#last.lines : new Map() };
+    const line = await this.#options.sign(text, time);
+    return line.ok ? ok({ head, text, own: { line: line.value, time }, lines: new Map() }) : line;
+  }
+
+  // What witnesses said of this very head stays beside it, with their older times.
+  #withLines(parts: HeadInParts): HeadInParts {
+    return this.#last?.text === parts.text ? { ...parts, lines: this.#last.lines } : parts;
+  }
+
+  // In the meantime a larger head may have been said, or this one later.
+  #take(parts: HeadInParts): Result<HeadInParts> {
+    const last = this.#last;
+    const newer = last !== undefined && (last.head.size > parts.head.size || last.own.time > parts.own.time);
+    this.#last = newer ? last : this.#withLines(parts);
+    return ok(this.#last);
   }
 
   /** Keeps what witnesses added to what was said last. */

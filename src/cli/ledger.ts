@@ -4,11 +4,18 @@ import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
 import { exportLedger } from './ledger-export.ts';
 import { proveEntry } from './ledger-proof.ts';
-import { acceptV0Option, jsonOption } from './options.ts';
+import { durationMs } from './duration.ts';
+import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
 import { usage } from './output.ts';
 import type { Verb } from './verb.ts';
+import { readPolicyFile } from './witness-policy-file.ts';
 
-type VerifyLedgerOptions = CheckOptions & { readonly allowTrial?: true; readonly acceptV0?: boolean };
+type VerifyLedgerOptions = Omit<CheckOptions, 'witnesses'> & {
+  readonly allowTrial?: true;
+  readonly acceptV0?: boolean;
+  readonly fresh?: string;
+  readonly witnesses?: string;
+};
 type Folder = { readonly dir: string; readonly mark?: string };
 
 const folderOptions = (command: Command): Command =>
@@ -48,14 +55,21 @@ export const verb: Verb = (program) => {
       .addOption(pinOption())
       .option('--mark <file>', 'the mark, where it does not lie in the data folder')
       .option('--allow-trial', 'take a trial ledger, which one person may have started alone')
+      .option('--fresh <duration>', 'also ask that its newest checkpoint is no older, such as 10m')
+      .addOption(witnessesOption())
       .addOption(acceptV0Option())
-      .action((folder: string, { allowTrial, acceptV0, ...options }: VerifyLedgerOptions) => {
+      .action((folder: string, { allowTrial, acceptV0, fresh, witnesses, ...options }: VerifyLedgerOptions) => {
         if (options.pin === undefined)
           usage(
             '--pin is missing: without it a ledger proves nothing',
             'take the pin from a founder, never from whoever gave you the folder; `ledger fsck` needs none',
           );
-        return checkLedger(folder, { ...options, stranger: { allowTrial, acceptV0 } });
+        return checkLedger(folder, {
+          ...options,
+          stranger: { allowTrial, acceptV0 },
+          witnesses: readPolicyFile(witnesses),
+          freshWithinMs: fresh === undefined ? undefined : durationMs(fresh, '--fresh'),
+        });
       }),
     '# The pin comes from the founders, never from whoever gave you the folder',
     '$ countersign ledger verify ./export --pin sha256:…',

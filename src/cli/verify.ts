@@ -6,9 +6,11 @@ import { instantFromMs } from '../kernel/instant.ts';
 import { formatVerdict } from '../verify/report.ts';
 import { verifyFile } from '../verify/verify.ts';
 import { examples } from './help.ts';
-import { acceptV0Option, jsonOption } from './options.ts';
+import { durationMs } from './duration.ts';
+import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
 import { exitCodes, printJson, usage } from './output.ts';
 import type { Verb } from './verb.ts';
+import { readPolicyFile } from './witness-policy-file.ts';
 
 type VerifyOptions = {
   readonly pin?: string;
@@ -19,6 +21,8 @@ type VerifyOptions = {
   readonly unexpired?: true;
   readonly allowTrial?: true;
   readonly acceptV0?: boolean;
+  readonly fresh?: string;
+  readonly witnesses?: string;
   readonly json: boolean;
 };
 
@@ -43,9 +47,12 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
     usage(`\`${pin}\` is no pin`, 'a pin is `sha256:` and 64 lowercase hex digits');
   if (minPersons !== undefined && !/^\d{1,3}$/.test(minPersons))
     usage(`--min-persons \`${minPersons}\` is no number`, 'give how many persons must have approved, such as 2');
+  const witnesses = readPolicyFile(options.witnesses);
+  const withinMs = options.fresh === undefined ? undefined : durationMs(options.fresh, '--fresh');
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
     const { checkLedger } = await import('./ledger-check.ts');
-    return checkLedger(file, { pin, json, stranger: { allowTrial: options.allowTrial, acceptV0: options.acceptV0 } });
+    const stranger = { allowTrial: options.allowTrial, acceptV0: options.acceptV0 };
+    return checkLedger(file, { pin, json, stranger, witnesses, freshWithinMs: withinMs });
   }
   const verdict = verifyFile(readInput(file), {
     pin,
@@ -54,6 +61,8 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
     minPersons: minPersons === undefined ? undefined : Number(minPersons),
     now: options.unexpired === true ? instantFromMs(Date.now()) : undefined,
     expect: { audience, action, target },
+    witnesses,
+    fresh: withinMs === undefined ? undefined : { now: instantFromMs(Date.now()), withinMs },
   });
   if (json) printJson(verdict);
   else process.stdout.write(formatVerdict(verdict));
@@ -84,11 +93,15 @@ export const verb: Verb = (program) => {
       .option('--target <target>', 'the target it has to be for')
       .option('--audience <name>', 'the enforcement point it has to be for')
       .option('--unexpired', "also asks that it has not expired, by this machine's clock")
+      .option('--fresh <duration>', 'also asks that its checkpoint is no older, such as 10m')
+      .addOption(witnessesOption())
       .option('--allow-trial', 'take files of a trial ledger, which one person may have started alone')
       .addOption(acceptV0Option())
       .action(verify),
     '# Exit code 0: it holds; 7: it does not',
     '$ countersign verify evidence.json --pin sha256:… --min-persons 2',
+    "# Fresh by the clocks of your own witnesses, not by the log's",
+    '$ countersign verify permit.json --pin sha256:… --fresh 10m --witnesses witnesses.policy',
     '$ countersign verify ./export --pin sha256:…',
   );
 };

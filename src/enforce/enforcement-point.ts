@@ -5,6 +5,7 @@ import { consumptionStatement, stopStatement, type Envelope } from '../kernel/st
 import { verifyConsistency } from '../ledger/proof.ts';
 import { verifyTlogProof } from '../ledger/tlog-proof.ts';
 import type { Checkpoint } from '../ledger/checkpoint.ts';
+import type { WitnessPolicy } from '../ledger/witness-policy.ts';
 import { checkConsumption } from '../execute/permit.ts';
 import type { ChangeDocument } from '../request/change-document.ts';
 import type { Permit } from '../request/request-state.ts';
@@ -28,6 +29,10 @@ export type PointOptions = {
   readonly minPersonsFor?: { readonly [action: string]: number } | undefined;
   readonly allowTrial?: boolean | undefined;
   readonly acceptV0?: boolean | undefined;
+  /** Its own policy of witnesses: the checkpoint of a permit must have the quorum. */
+  readonly witnesses?: WitnessPolicy | undefined;
+  /** How old the checkpoint of a permit may be, by the witnesses' clocks or else the log's (SPEC Y12). */
+  readonly freshWithinMs?: number | undefined;
   /** Its own clock; the machine's when left out. */
   readonly now?: (() => Instant) | undefined;
 };
@@ -117,6 +122,8 @@ const inspect = (setting: Setting, permitFile: string | Uint8Array, wanted: Want
     minPersonsFor: options.minPersonsFor,
     knownGovernance: governance.value[0]?.hash,
     now: setting.now(),
+    witnesses: options.witnesses,
+    fresh: options.freshWithinMs === undefined ? undefined : { now: setting.now(), withinMs: options.freshWithinMs },
     expect: { ...wanted, audience: options.instance },
   });
   if (opened === null) return { ok: false, refusal: verdict.reasons[0] ?? twoHistories().refusal };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { HeadCosigner } from '../app/head-cosigner.ts';
 import { noteFile } from '../app/note-keeper.ts';
+import { cosign } from '../crypto/cosignature.ts';
 import { noteVerifier } from '../crypto/signed-note.ts';
 import { ok, type Result } from '../kernel/refusal.ts';
 import { heartbeatSigner } from '../ledger/heartbeat.ts';
@@ -24,13 +25,14 @@ export const startCosigning = async (
   if (!log.ok) return log;
   const asked = readWitnesses(config, log.value);
   if (!asked.ok) return asked;
+  const heartbeat = heartbeatSigner(signer);
   const { 'answer-within': answerWithinMs } = config ?? {};
   const cosigner = await HeadCosigner.start({
     tenant,
     store,
     source: sequencer,
     log: log.value,
-    signer: heartbeatSigner(signer),
+    sign: async (text, time) => ok(cosign(text, heartbeat, time)),
     keeper: noteFile(cosignedFile),
     now: options.now ?? Date.now,
     acceptTimeJump: options.acceptTimeJump ?? false,

@@ -23,7 +23,8 @@ const entryUnknown = (message: string): Refused =>
   refuse('entry-unknown', 'L3', message, {}, 'ask for an index below the size of the latest checkpoint');
 
 /** Which ledger this is and how far it has come: for anybody, since a pin and a checkpoint tell nothing of anybody. */
-export const ledgerInfo: Handler = (context) => {
+export const ledgerInfo: Handler = async (context) => {
+  await context.heads.current();
   const { sequencer, ledger } = context;
   const state = sequencer.state();
   const { ledger: pin, origin, trial } = identityOf(state);
@@ -192,7 +193,7 @@ export const blob: Handler = async ({ ledger, sequencer }, call) => {
  * was kept: it is what others can compare.
  */
 export const checkpoint: Handler = async ({ sequencer, ledger, heads }) => {
-  const note = heads.newest()?.note ?? sequencer.signedHead()?.note ?? (await ledger.store.checkpoint(tenant));
+  const note = (await heads.current())?.note ?? sequencer.signedHead()?.note ?? (await ledger.store.checkpoint(tenant));
   return note === undefined
     ? problemReply(entryUnknown('no checkpoint is signed yet').refusal)
     : { ...text(note), headers: { 'cache-control': 'no-cache' } };

@@ -10,6 +10,7 @@ import { evaluateGate } from '../approve/evaluate-gate.ts';
 import type { PermitFile } from '../execute/permit-file.ts';
 import type { Permit, RequestState } from '../request/request-state.ts';
 import { rememberBeginning, type ReadPermitFile } from './beginnings.ts';
+import { judgeCheckpointOf } from './checkpoint-time.ts';
 import { replayHistory } from './history.ts';
 import { limitsOf } from './not-proven.ts';
 import { provePlace } from './proven-place.ts';
@@ -97,6 +98,8 @@ export const examinePermit = (
   });
   if (!proven.ok || placed) return undefined;
   const shown = checkSeen(exam, file, replay, proven.value);
+  for (const { code, refused, values } of judgeCheckpointOf(file.proof, replay.log, options))
+    exam.note(code, refused, values);
   const opened = { permit: request.permit, request, replay, blobs, proven: proven.value };
   judge(exam, opened, options);
   return { ...opened, limits: limitsOf(replay, request, request.permit, options, shown) };

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { instantFromMs } from '../kernel/instant.ts';
 import { maxFileBytes } from '../execute/permit-file.ts';
+import { parseWitnessPolicy, type WitnessPolicy } from '../ledger/witness-policy.ts';
 import { formatVerdict } from './report.ts';
 import { verifyFile } from './verify.ts';
 
@@ -15,6 +16,8 @@ const usage = `countersign-verify FILE --pin sha256:…  checks a permit or an e
   --audience NAME    the enforcement point it has to be for
   --action NAME      the action it has to be for
   --target TARGET    the target it has to be for
+  --fresh DURATION   also asks that its checkpoint is no older, such as 30s, 10m, 2h
+  --witnesses FILE   your own policy of witnesses (c2sp.org/tlog-policy); its quorum has to have cosigned
   --unexpired        also asks that it has not expired, by this machine's clock
   --allow-trial      takes files of trial ledgers
   --accept-v0        takes formats of version v0 outside trials
@@ -39,6 +42,8 @@ const readOptions = () => {
         audience: { type: 'string' },
         action: { type: 'string' },
         target: { type: 'string' },
+        fresh: { type: 'string' },
+        witnesses: { type: 'string' },
         unexpired: { type: 'boolean' },
         'allow-trial': { type: 'boolean' },
         'accept-v0': { type: 'boolean' },
@@ -73,12 +78,26 @@ if (!/^sha256:[0-9a-f]{64}$/.test(pin ?? '')) wrong(`\`${pin}\` is no pin: \`sha
 const floor = values['min-persons'];
 if (floor !== undefined && !/^\d{1,3}$/.test(floor)) wrong(`\`${floor}\` is no number of persons`);
 
+const durationOf = (text: string): number => {
+  const [, count = '', unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
+  const ms = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit];
+  return ms === undefined ? wrong(`\`${text}\` is no duration, such as 10m`) : Number(count) * ms;
+};
+
+const policyIn = (file: string): WitnessPolicy => {
+  const policy = parseWitnessPolicy(Buffer.from(readInput(file)).toString('utf8'));
+  return policy.ok ? policy.value : wrong(policy.refusal.message);
+};
+
+const { fresh } = values;
 const verdict = verifyFile(readInput(file ?? ''), {
   pin: pin ?? '',
   allowTrial: values['allow-trial'],
   acceptV0: values['accept-v0'],
   minPersons: floor === undefined ? undefined : Number(floor),
   now: values.unexpired === true ? instantFromMs(Date.now()) : undefined,
+  fresh: fresh === undefined ? undefined : { now: instantFromMs(Date.now()), withinMs: durationOf(fresh) },
+  witnesses: values.witnesses === undefined ? undefined : policyIn(values.witnesses),
   expect: { audience: values.audience, action: values.action, target: values.target },
 });
 process.stdout.write(values.json === true ? `${JSON.stringify(verdict)}\n` : formatVerdict(verdict));

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { HeadCosigner, type HeadCosignerOptions } from '../../src/app/head-cosigner.ts';
 import { noteFile } from '../../src/app/note-keeper.ts';
+import { cosign } from '../../src/crypto/cosignature.ts';
+import { ok } from '../../src/kernel/refusal.ts';
 import { heartbeatSigner, verifyHeartbeat } from '../../src/ledger/heartbeat.ts';
 import type { LedgerStore } from '../../src/ledger/store.ts';
 import { pause } from '../crash/killed-child.ts';
@@ -32,7 +34,7 @@ const beating = async (
     store,
     source: sequencer,
     log: logKey,
-    signer: heartbeatSigner(signer),
+    sign: async (text, time) => ok(cosign(text, heartbeatSigner(signer), time)),
     keeper: noteFile(file),
     now,
     witnesses: [],
@@ -61,7 +63,7 @@ const secondsOf = (ms: number): number => Math.floor(ms / 1000);
 test('L21: an empty ledger has no heartbeat, the first entry has one at once, and silence renews it without an entry', async (t) => {
   const { heads, sequencer, clock, close } = await beating(t);
   await sequencer.submit(add(1));
-  const first = heads.newest();
+  const first = await heads.current();
   assert.deepEqual([first?.size, first?.time], [1, secondsOf(start)]);
   clock.now = start + 60_000;
   await until('the renewed heartbeat', () => heads.newest()?.time === secondsOf(start + 60_000));
@@ -77,10 +79,10 @@ test('L21: without witnesses what is offered never lags behind what was answered
   const { heads, sequencer, close } = await beating(t, { everyMs: 60_000, leastMs: 60_000 });
   for (let size = 1; size <= 20; size += 1) {
     await sequencer.submit(add(size));
-    assert.equal(heads.newest()?.size, size);
+    assert.equal((await heads.current())?.size, size);
   }
   await Promise.all(Array.from({ length: 50 }, (_, at) => sequencer.submit(add(at))));
-  assert.equal(heads.newest()?.size, 70);
+  assert.equal((await heads.current())?.size, 70);
   await close();
 });
 
@@ -109,7 +111,7 @@ test('L21: a store that takes no write, and a disk of the mark that takes none, 
     clock.now += 600_000;
     await pause(80);
     assert.equal(heads.newest()?.time, before, `${broken}: an old time stays an old time`);
-    assert.equal(heads.stamped(), undefined, 'nor does a permit get a new one');
+    assert.equal(await heads.stamped(), undefined, 'nor does a permit get a new one');
     assert.match(heads.standing().withheld?.message ?? '', /cannot write/);
     assert.deepEqual(eventsOf('heartbeat-withheld').length, told + 1);
     state[broken] = false;

@@ -44,7 +44,7 @@ const witnessed = async (
     store,
     source: sequencer,
     log: logKey,
-    signer: heartbeatSigner(signer),
+    sign: async (text, time) => ok(cosign(text, heartbeatSigner(signer), time)),
     keeper: { read: () => ok(undefined), write: async (note) => void kept.push(note) },
     now: () => Date.now(),
     policy,

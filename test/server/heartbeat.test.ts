@@ -6,13 +6,16 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { formatCosignerKey } from '../../src/crypto/cosignature.ts';
 import { noteSigner, parseVerifierKey } from '../../src/crypto/signed-note.ts';
+import { openEnforcementPoint, type PointOptions } from '../../src/enforce/enforce.ts';
+import { canonicalize } from '../../src/kernel/canonical-json.ts';
+import { instantFromMs } from '../../src/kernel/instant.ts';
 import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { timeOfCheckpoint, verifyWitnessed } from '../../src/ledger/freshness.ts';
 import { heartbeatSigner, verifyHeartbeat } from '../../src/ledger/heartbeat.ts';
 import { parseTlogProof } from '../../src/ledger/tlog-proof.ts';
 import { parseWitnessPolicy } from '../../src/ledger/witness-policy.ts';
 import { startServer } from '../../src/server/serve.ts';
-import { verifyPermit } from '../../src/verify/verify.ts';
+import { formatVerdict, verifyPermit } from '../../src/verify/verify.ts';
 import { pause } from '../crash/killed-child.ts';
 import { httpWitness } from '../support/http-witness.ts';
 import { found, logSeed, serveFolder, startRunning, stopAll, type Running } from './running.ts';
@@ -130,6 +133,76 @@ test('L22: witnesses that the configuration names are asked over HTTP, and stand
   await until('all are back', async () => verifyWitnessed(await served(again), key, policy.value).ok);
   await again.close();
   for (const witness of witnesses) await witness.close();
+});
+
+test('Y12: an enforcement point takes a permit by the quorum and the clocks of its own witnesses, or not at all', async () => {
+  const { dir, token, pin } = await found();
+  const [one, stranger] = await Promise.all(
+    [1, 2].map((at) => httpWitness(`witness.example/w${at}`, Buffer.alloc(32, 50 + at))),
+  );
+  assert.ok(one && stranger);
+  writeFileSync(join(dir, 'witnesses.policy'), `${one.policyLine('W')}quorum W\n`);
+  writeFileSync(join(dir, 'countersign.yaml'), 'witnesses: {policy: witnesses.policy}\n');
+  const running = await serveFolder(dir, token, pin);
+  one.log = (await running.info()).log_key;
+  const { permit } = await running.permitted();
+  const policyOf = (text: string) => {
+    const policy = parseWitnessPolicy(text);
+    assert.ok(policy.ok);
+    return policy.value;
+  };
+  let folders = 0;
+  const judge = (options: Partial<PointOptions>): string => {
+    folders += 1;
+    const stateFolder = join(dir, '..', `point-${folders}`);
+    const point = openEnforcementPoint({ stateFolder, pin, instance: 'web', allowTrial: true, ...options });
+    assert.ok(point.ok);
+    const drawn = point.value.challenge(permit.file);
+    return drawn.ok ? 'ok' : drawn.refusal.code;
+  };
+  const mine = policyOf(`${one.policyLine('W')}quorum W\n`);
+  const freshWithinMs = 600_000;
+  assert.equal(judge({}), 'ok');
+  assert.equal(judge({ witnesses: mine, freshWithinMs }), 'ok');
+  assert.equal(judge({ freshWithinMs }), 'ok', "without a policy by the log's own clock");
+  const other = policyOf(`${stranger.policyLine('W')}quorum W\n`);
+  assert.equal(judge({ witnesses: other }), 'checkpoint-unwitnessed');
+  const both = policyOf(
+    `${one.policyLine('A')}${stranger.policyLine('B')}group all-of-them all A B\nquorum all-of-them\n`,
+  );
+  assert.equal(judge({ witnesses: both }), 'checkpoint-unwitnessed');
+  const soon = instantFromMs(Date.now() + 90_000);
+  assert.equal(judge({ witnesses: mine, freshWithinMs: 30_000, now: () => soon }), 'checkpoint-stale');
+  assert.equal(judge({ freshWithinMs: 30_000, now: () => soon }), 'checkpoint-stale');
+  assert.equal(judge({ freshWithinMs: Number.NaN }), 'checkpoint-stale');
+  // The same file with every time taken out of it is as good a permit, and fresh to nobody.
+  const file = JSON.parse(permit.file) as { proof: string };
+  const signatures = file.proof.split('\n').filter((line) => line.startsWith('— '));
+  assert.equal(signatures.length, 3, 'log, heartbeat, witness');
+  const bare = canonicalize({ ...file, proof: `${file.proof.slice(0, file.proof.indexOf('— '))}${signatures[0]}\n` });
+  const opened = openEnforcementPoint({
+    stateFolder: join(dir, '..', 'bare'),
+    pin,
+    instance: 'web',
+    allowTrial: true,
+    freshWithinMs,
+  });
+  assert.ok(opened.ok);
+  const drawn = opened.value.challenge(bare);
+  assert.equal(drawn.ok ? 'ok' : drawn.refusal.code, 'checkpoint-stale');
+  const verdict = verifyPermit(permit.file, {
+    pin,
+    allowTrial: true,
+    witnesses: mine,
+    fresh: { now: instantFromMs(Date.now()), withinMs: freshWithinMs },
+  });
+  assert.deepEqual(verdict.reasons, []);
+  assert.ok(verdict.proven.includes('witnesses') && verdict.proven.includes('freshness'));
+  assert.ok(!verdict.notProven.some(({ code }) => code === 'no-witness'));
+  assert.match(formatVerdict(verdict), /the checkpoint was the newest .* ago, by the clocks of your witnesses/);
+  await running.close();
+  await one.close();
+  await stranger.close();
 });
 
 test('L22: a configuration of witnesses that cannot serve is refused at the start', async () => {
