@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
 import { exportLedger } from './ledger-export.ts';
+import { addHistoryVerbs } from './ledger-history.ts';
 import { proveEntry } from './ledger-proof.ts';
 import { durationMs } from './duration.ts';
 import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
@@ -29,7 +30,9 @@ const pinOption = (): Option =>
   new Option('--pin <digest>', 'digest of the genesis the ledger must begin with').env('COUNTERSIGN_PIN');
 
 export const verb: Verb = (program) => {
-  const ledger = program.command('ledger').description('Check, export or prove a ledger, without its server.');
+  const ledger = program
+    .command('ledger')
+    .description('Check, export or prove a ledger, without its server; compare what people have seen of it.');
 
   examples(
     jsonOption(
@@ -102,4 +105,6 @@ export const verb: Verb = (program) => {
       ),
     '$ countersign ledger proof 7 --dir /srv/countersign --out entry-7.tlog-proof',
   );
+
+  addHistoryVerbs(ledger);
 };

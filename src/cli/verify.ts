@@ -10,10 +10,12 @@ import { durationMs } from './duration.ts';
 import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
 import { exitCodes, printJson, usage } from './output.ts';
 import type { Verb } from './verb.ts';
+import { saysFork, verifyFork } from './verify-fork.ts';
 import { readPolicyFile } from './witness-policy-file.ts';
 
 type VerifyOptions = {
   readonly pin?: string;
+  readonly logKey?: string;
   readonly minPersons?: string;
   readonly audience?: string;
   readonly action?: string;
@@ -37,6 +39,8 @@ const readInput = (file: string): Uint8Array => {
 };
 
 const verify = async (file: string, options: VerifyOptions): Promise<void> => {
+  const bytes = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true ? undefined : readInput(file);
+  if (bytes !== undefined && saysFork(bytes)) return verifyFork(bytes, options);
   const { pin, minPersons, audience, action, target, json } = options;
   if (pin === undefined)
     return usage(
@@ -49,12 +53,12 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
     usage(`--min-persons \`${minPersons}\` is no number`, 'give how many persons must have approved, such as 2');
   const witnesses = readPolicyFile(options.witnesses);
   const withinMs = options.fresh === undefined ? undefined : durationMs(options.fresh, '--fresh');
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+  if (bytes === undefined) {
     const { checkLedger } = await import('./ledger-check.ts');
     const stranger = { allowTrial: options.allowTrial, acceptV0: options.acceptV0 };
     return checkLedger(file, { pin, json, stranger, witnesses, freshWithinMs: withinMs });
   }
-  const verdict = verifyFile(readInput(file), {
+  const verdict = verifyFile(bytes, {
     pin,
     allowTrial: options.allowTrial,
     acceptV0: options.acceptV0,
@@ -75,7 +79,7 @@ export const verb: Verb = (program) => {
       program
         .command('verify')
         .description(
-          'Check a permit, an evidence bundle or a whole ledger, offline: from your own pin, without any server. ' +
+          'Check a permit, an evidence bundle, a proof of a fork or a whole ledger, offline: from your own pin, without any server. ' +
             'Says what holds, and what the file does not prove.',
         )
         .argument('<file>', 'permit or evidence file, `-` for standard input, or the folder of an exported ledger'),
@@ -85,6 +89,7 @@ export const verb: Verb = (program) => {
           'COUNTERSIGN_PIN',
         ),
       )
+      .option('--log-key <vkey>', "for a proof of a fork: the log's verifier key; by default the one known for the pin")
       .option(
         '--min-persons <count>',
         'least number of distinct persons who approved (default: 1; 2 for tier critical)',

@@ -6,12 +6,16 @@ import { parseArgs } from 'node:util';
 import { instantFromMs } from '../kernel/instant.ts';
 import { maxFileBytes } from '../execute/permit-file.ts';
 import { parseWitnessPolicy, type WitnessPolicy } from '../ledger/witness-policy.ts';
+import { parseVerifierKey } from '../crypto/signed-note.ts';
+import { verifyForkProof } from '../ledger/fork-proof.ts';
+import { forkAsJson, formatFork } from './fork-report.ts';
 import { formatVerdict } from './report.ts';
 import { verifyFile } from './verify.ts';
 
 const usage = `countersign-verify FILE --pin sha256:…  checks a permit or an evidence bundle, offline
 
   --pin DIGEST       the ledger's genesis, as its founders gave it to you (or COUNTERSIGN_PIN)
+  --log-key VKEY     for a proof of a fork, instead of the pin: the verifier key of the log
   --min-persons N    least number of distinct persons who approved; default 1, 2 for tier critical
   --audience NAME    the enforcement point it has to be for
   --action NAME      the action it has to be for
@@ -38,6 +42,7 @@ const readOptions = () => {
       allowPositionals: true,
       options: {
         pin: { type: 'string' },
+        'log-key': { type: 'string' },
         'min-persons': { type: 'string' },
         audience: { type: 'string' },
         action: { type: 'string' },
@@ -71,6 +76,14 @@ if (values.help === true) {
   process.exit(0);
 }
 const [file, ...more] = positionals;
+if (file !== undefined && more.length === 0 && values['log-key'] !== undefined) {
+  const log = parseVerifierKey(values['log-key']);
+  const fork = log.ok ? verifyForkProof(readInput(file), log.value) : log;
+  if (!fork.ok) process.stderr.write(`error[${fork.refusal.code}]: ${fork.refusal.message}\n`);
+  else
+    process.stdout.write(values.json === true ? `${JSON.stringify(forkAsJson(fork.value))}\n` : formatFork(fork.value));
+  process.exit(fork.ok ? 0 : 7);
+}
 const pin = values.pin ?? process.env['COUNTERSIGN_PIN'];
 if (file === undefined || more.length > 0) wrong('give one file, or `-` for standard input');
 if (pin === undefined) wrong('give the pin with `--pin sha256:…`; without it a file proves nothing');
