@@ -47,7 +47,7 @@ export const addHistoryVerbs = (ledger: Command): void => {
       .argument('<notes...>', 'two signed checkpoints, or the folder that a refusal named')
       .option('--server <url>', 'for checkpoints of two sizes: the server that showed the larger one')
       .addOption(pinOption())
-      .option('--log-key <vkey>', "the log's verifier key; by default the one this machine knows")
+      .option('--log-key <key>', "the log's verifier key; by default the one this machine knows")
       .option('--out <file>', 'write to a file instead of stdout')
       .action((notes: readonly string[], options: EvidenceOptions) => makeEvidence(notes, options)),
     '$ countersign ledger evidence seen.note shown.note --out fork.json',

@@ -39,7 +39,10 @@ const readInput = (file: string): Uint8Array => {
 };
 
 const verify = async (file: string, options: VerifyOptions): Promise<void> => {
-  const bytes = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true ? undefined : readInput(file);
+  const found = statSync(file, { throwIfNoEntry: false });
+  const folder = found?.isDirectory() === true;
+  // A proof of a fork needs no pin. For anything else what is wrong with the options is told before that of the file.
+  const bytes = folder || (found === undefined && file !== '-') ? undefined : readInput(file);
   if (bytes !== undefined && saysFork(bytes)) return verifyFork(bytes, options);
   const { pin, minPersons, audience, action, target, json } = options;
   if (pin === undefined)
@@ -53,12 +56,12 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
     usage(`--min-persons \`${minPersons}\` is no number`, 'give how many persons must have approved, such as 2');
   const witnesses = readPolicyFile(options.witnesses);
   const withinMs = options.fresh === undefined ? undefined : durationMs(options.fresh, '--fresh');
-  if (bytes === undefined) {
+  if (folder) {
     const { checkLedger } = await import('./ledger-check.ts');
     const stranger = { allowTrial: options.allowTrial, acceptV0: options.acceptV0 };
     return checkLedger(file, { pin, json, stranger, witnesses, freshWithinMs: withinMs });
   }
-  const verdict = verifyFile(bytes, {
+  const verdict = verifyFile(bytes ?? readInput(file), {
     pin,
     allowTrial: options.allowTrial,
     acceptV0: options.acceptV0,
@@ -89,7 +92,7 @@ export const verb: Verb = (program) => {
           'COUNTERSIGN_PIN',
         ),
       )
-      .option('--log-key <vkey>', "for a proof of a fork: the log's verifier key; by default the one known for the pin")
+      .option('--log-key <key>', "for a proof of a fork: the log's verifier key; by default the one known for the pin")
       .option(
         '--min-persons <count>',
         'least number of distinct persons who approved (default: 1; 2 for tier critical)',
