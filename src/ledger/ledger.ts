@@ -21,6 +21,7 @@ export {
   tilesOf,
   type Tile,
 } from './tiles.ts';
+export { tileCache } from './tile-cache.ts';
 export {
   formatCheckpoint,
   parseCheckpoint,
