@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BrokenInvariant } from '../../src/kernel/refusal.ts';
-import { leafHash } from '../../src/ledger/merkle.ts';
+import { appendLeaf, emptyEdge, leafHash } from '../../src/ledger/merkle.ts';
 import { consistencyProof, edgeOf, inclusionProof } from '../../src/ledger/proof.ts';
 import { MerkleSlab } from '../../src/ledger/slab.ts';
 import { tileCache } from '../../src/ledger/tile-cache.ts';
@@ -25,6 +25,12 @@ const counted = (): { readonly read: (tile: Tile) => Uint8Array; readonly paths:
     },
   };
 };
+
+test('L1: a tree that lies in many pieces of memory is the one that appending leads to', () => {
+  let edge = emptyEdge;
+  for (let at = 0; at < leaves; at += 1) edge = appendLeaf(edge, leafHash(`entry ${at}`));
+  assert.deepEqual(slab.edge(), edge);
+});
 
 test('L13: proofs through a cache are those of the tree, for every size, with as little as one tile kept', () => {
   fc.assert(
