@@ -46,6 +46,7 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'witness-request-malformed': [400, 1],
   'witness-log-unknown': [404, 5],
   'witness-old-size': [409, 5],
+  'witness-policy-malformed': [400, 2],
   'clock-behind': [503, 6],
   'clock-ahead': [503, 6],
   'command-unrecordable': [422, 1],

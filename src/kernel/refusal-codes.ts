@@ -44,6 +44,7 @@ export const refusalCodes = [
   'witness-request-malformed',
   'witness-log-unknown',
   'witness-old-size',
+  'witness-policy-malformed',
   'clock-behind',
   'clock-ahead',
   'command-unrecordable',

@@ -32,6 +32,8 @@ export type { Checkpoint } from './checkpoint.ts';
 export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProvenLeaf, type TlogProof } from './tlog-proof.ts';
 export { formatAddCheckpoint, judgeCheckpoint, parseAddCheckpoint } from './witness.ts';
 export type { AddCheckpoint, Cosigned, Judgment, WitnessedLog } from './witness.ts';
+export { meetsQuorum, parseWitnessPolicy, policyCosigners, quorumTimes } from './witness-policy.ts';
+export type { PolicyLog, PolicyWitness, Quorum, WitnessPolicy } from './witness-policy.ts';
 export type { CosignRequest, Witness } from './witness-port.ts';
 export { encodeEntry, maxEntryBytes, parseEntry, type Entry } from './entry.ts';
 export { StoreFailure } from './store.ts';
