@@ -51,6 +51,8 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'witness-refused': [503, 6],
   'witness-ahead': [503, 7],
   'witness-answer-malformed': [503, 6],
+  'witness-state-damaged': [503, 7],
+  'witness-missing': [404, 5],
   'clock-behind': [503, 6],
   'clock-ahead': [503, 6],
   'command-unrecordable': [422, 1],

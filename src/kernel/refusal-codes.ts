@@ -49,6 +49,8 @@ export const refusalCodes = [
   'witness-refused',
   'witness-ahead',
   'witness-answer-malformed',
+  'witness-state-damaged',
+  'witness-missing',
   'clock-behind',
   'clock-ahead',
   'command-unrecordable',

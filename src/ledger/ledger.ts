@@ -32,6 +32,7 @@ export type { Checkpoint } from './checkpoint.ts';
 export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProvenLeaf, type TlogProof } from './tlog-proof.ts';
 export { formatAddCheckpoint, judgeCheckpoint, parseAddCheckpoint } from './witness.ts';
 export type { AddCheckpoint, Cosigned, Judgment, WitnessedLog } from './witness.ts';
+export { parseWitnessedLogs } from './witnessed-logs.ts';
 export { meetsQuorum, parseWitnessPolicy, policyCosigners, quorumTimes } from './witness-policy.ts';
 export type { PolicyLog, PolicyWitness, Quorum, WitnessPolicy } from './witness-policy.ts';
 export type { CosignRequest, Witness } from './witness-port.ts';
