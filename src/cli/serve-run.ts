@@ -29,7 +29,7 @@ export const sayServing = (server: RunningServer): void => {
 const sameSignalMs = 1000;
 
 /** Stops once on SIGTERM or SIGINT; a second signal, a second later or more, ends the process where it stands. */
-export const stopOnSignal = (server: RunningServer): void => {
+export const stopOnSignal = (server: { readonly stop: () => Promise<void> }): void => {
   let stoppingSince: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
 import type { BlockList } from 'node:net';
 import { fileDigestSource } from '../adapters/files/file-digest-source.ts';
 import { gitSource } from '../adapters/git/git-source.ts';
@@ -8,15 +7,16 @@ import type { FactSource } from '../app/fact-source.ts';
 import type { Quarantine } from '../app/quarantine.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { displayNames } from './display-names.ts';
-import { allowedHosts, InFlight, isListed, isLoopback, parseNetworks } from './guard.ts';
+import { allowedHosts, InFlight, parseNetworks } from './guard.ts';
 import { httpServer, listen, mount, type TlsFiles } from './http-server.ts';
 import { openLedger, type OpenOptions, type RunningLedger } from './ledger-folder.ts';
 import { startMetrics } from './metrics.ts';
 import { noticesConfig, type NoticesConfig } from './notices-config.ts';
 import { startNotices } from './notices.ts';
 import { Papers } from './permit-papers.ts';
+import { checkReach, closeServer, onlyTrustedPeers, readTls, wrongProxies } from './reach.ts';
 import { LargeBodies } from './read-body.ts';
-import { startLog, type RequestLog } from './request-log.ts';
+import { startLog } from './request-log.ts';
 import { RequestOrder } from './request-order.ts';
 import { readServerConfig } from './server-config.ts';
 import type { ServerContext } from './server-context.ts';
@@ -110,14 +110,8 @@ const settle = (options: ServeOptions): Result<Settings> => {
   if (!tls.ok) return tls;
   const wrongUrl = checkPublicUrl(publicUrl);
   if (wrongUrl !== undefined) return wrongUrl;
-  if (!isLoopback(host) && tls.value === null && proxies.length === 0)
-    return refuse(
-      'listen-without-tls',
-      'H5',
-      `\`${host}\` is reached over the network, and the server has no TLS`,
-      { host },
-      'give a certificate and key, name the proxy that ends TLS in `trusted-proxies`, or listen on 127.0.0.1',
-    );
+  const closed = checkReach(host, tls.value, proxies);
+  if (closed !== undefined) return closed;
   return ok({
     options,
     host,
@@ -235,44 +229,6 @@ const serveLedger = async (
   return ok({ url, port: listening.value, ledger, stop });
 };
 
-// Behind a proxy, plain HTTP comes from that proxy and from nowhere else (SPEC H5).
-const onlyTrustedPeers = (server: Server, host: string, tls: TlsFiles | null, trusted: BlockList): void => {
-  if (tls !== null || isLoopback(host)) return;
-  server.on('connection', (socket) => {
-    const peer = socket.remoteAddress ?? '';
-    if (!isLoopback(peer) && !isListed(trusted, peer)) socket.destroy();
-  });
-};
-
-// Idle connections go at once; those with a request under way when it is answered, or at the deadline.
-const closeServer = async (server: Server, withinMs: number, log: RequestLog): Promise<void> => {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const idle = setInterval(() => server.closeIdleConnections(), 50);
-  const deadline = setTimeout(() => {
-    log.event('warn', 'deadline', { within_ms: withinMs });
-    server.closeAllConnections();
-  }, withinMs);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(deadline);
-};
-
-const readTls = (files: TlsFiles | undefined): Result<TlsFiles | null> => {
-  if (files === undefined) return ok(null);
-  try {
-    return ok({ certificate: readFileSync(files.certificate, 'utf8'), key: readFileSync(files.key, 'utf8') });
-  } catch {
-    return refuse(
-      'config-malformed',
-      'H5',
-      `certificate \`${files.certificate}\` or key \`${files.key}\` cannot be read`,
-      { certificate: files.certificate, key: files.key },
-      'name PEM files that this user may read',
-    );
-  }
-};
-
 const checkPublicUrl = (url: string | undefined): Refused | undefined => {
   if (url === undefined || (/^https?:\/\/[A-Za-z0-9.:[\]-]+$/.test(url) && URL.canParse(url))) return undefined;
   return refuse(
@@ -283,12 +239,3 @@ const checkPublicUrl = (url: string | undefined): Refused | undefined => {
     'write it like `https://countersign.example.org`, without a path or a slash at the end',
   );
 };
-
-const wrongProxies = (given: readonly string[]): Refused =>
-  refuse(
-    'config-malformed',
-    'H9',
-    `\`${given.join(', ')}\` are not addresses or networks`,
-    { trusted_proxies: given },
-    'write them like `10.0.0.5` or `10.1.0.0/16`',
-  );
