@@ -12,6 +12,17 @@ export type WitnessedParts = {
   readonly consistency: (fromSize: number, toSize: number) => readonly string[];
 };
 
+/** Notes as `pickWitnessed` takes them, out of texts that a server kept; what is missing or stands twice is left out. */
+export const cosignedNotes = (texts: readonly (string | undefined)[]): WitnessedParts['notes'] =>
+  [...new Set(texts)]
+    .filter((note) => note !== undefined)
+    .map((note) => {
+      const checkpoint = readCheckpointNote(note);
+      if (!checkpoint.ok) throw new BrokenInvariant(`a note that was kept: ${checkpoint.refusal.message}`);
+      return { size: checkpoint.value.size, note };
+    })
+    .toSorted((one, other) => one.size - other.size);
+
 /** Index of the entry that met the gate, and whether the permit had to wait from there. */
 export type Lock = { readonly index: number; readonly waits: boolean };
 

@@ -33,10 +33,11 @@ export const checkWitnessed = (
   options: VerifyOptions,
 ): Witnessed | undefined => {
   const { replay, proven, request } = opened;
+  const policy = options.witnesses;
+  if (file.witnessed === undefined && policy === undefined) return undefined;
   const waitMs = request.change.gate.time_lock?.wait_ms ?? 0;
   const shown = shownBy(file, replay, proven, waitMs);
   if (!shown.ok) return exam.fails('witnesses', shown);
-  const policy = options.witnesses;
   // Where the reader asks for nobody, nobody has seen anything.
   if (policy === undefined || policy.quorum.kind === 'none') return undefined;
   const seen = cosignedBy(shown.value, replay, policy, options.now);

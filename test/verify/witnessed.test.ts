@@ -12,7 +12,14 @@ import { leafHash, rootOf } from '../../src/ledger/merkle.ts';
 import { consistencyProof, inclusionProof } from '../../src/ledger/proof.ts';
 import { parseWitnessPolicy, type WitnessPolicy } from '../../src/ledger/witness-policy.ts';
 import { forgetBeginnings } from '../../src/verify/beginnings.ts';
-import { formatEvidence, formatPermitFile, formatVerdict, verifyFile, type Verdict } from '../../src/verify/verify.ts';
+import {
+  cosignedNotes,
+  formatEvidence,
+  formatPermitFile,
+  formatVerdict,
+  verifyFile,
+  type Verdict,
+} from '../../src/verify/verify.ts';
 import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import { propertyRuns } from '../support/property-runs.ts';
 import { minute } from '../support/world.ts';
@@ -88,6 +95,29 @@ test('Y11: the checkpoint of the proof may be smaller, larger or the same as tho
     'time-lock-not-witnessed',
     /says nothing/,
   );
+});
+
+test('Y11: a server that kept the first cosigned notes and the newest one has all that a file needs', () => {
+  const { world, id } = lockedAndWitnessed();
+  for (let more = 0; more < 3; more += 1) {
+    world.ask();
+    world.later(1000).cosigned();
+  }
+  const { notes, consistency } = world.witnessedParts(id).witnessed;
+  const covering = (index: number): string | undefined => notes.find(({ size }) => size > index)?.note;
+  const met = world.entries.findIndex((text) => text.includes('"GateMet"'));
+  const issued = world.entries.findIndex((text) => text.includes('"PermitIssued"'));
+  const newest = notes.at(-1)?.note;
+  const kept = cosignedNotes([newest, covering(issued), undefined, covering(met), newest]);
+  assert.deepEqual(
+    kept.map(({ size }) => size),
+    [met + 1, issued + 1, world.entries.length],
+  );
+  const file = valueOf(formatPermitFile({ ...world.parts(id), witnessed: { notes: kept, consistency } }));
+  passes(verdictOf(world, file));
+  // As long as no witness has come to the permit, the file is as it was without them.
+  const none = { notes: cosignedNotes([covering(met)]), consistency };
+  assert.equal(valueOf(formatPermitFile({ ...world.parts(id), witnessed: none })), world.permitFile(id));
 });
 
 test('Y11: too few witnesses, other witnesses, and a quorum that saw only one end are refused', () => {
