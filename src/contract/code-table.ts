@@ -53,6 +53,8 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'witness-answer-malformed': [503, 6],
   'witness-state-damaged': [503, 7],
   'witness-missing': [404, 5],
+  'witnesses-too-few': [422, 7],
+  'time-lock-not-witnessed': [422, 7],
   'clock-behind': [503, 6],
   'clock-ahead': [503, 6],
   'command-unrecordable': [422, 1],

@@ -51,6 +51,8 @@ export const refusalCodes = [
   'witness-answer-malformed',
   'witness-state-damaged',
   'witness-missing',
+  'witnesses-too-few',
+  'time-lock-not-witnessed',
   'clock-behind',
   'clock-ahead',
   'command-unrecordable',
