@@ -115,15 +115,17 @@ for (const [name, open] of sharedKinds)
         entries.map(({ index }) => ({ view: 'v', key: String(index).padStart(4, '0'), value: by }));
       const written: string[] = [];
       const slow = Promise.withResolvers<void>();
+      const holds = Promise.withResolvers<void>();
       let seen = 0;
       const slowly = await other.sequencer.follow(options, async (entries) => {
         seen += 1;
+        holds.resolve();
         if (seen === 1) await slow.promise;
         return { rows: rows('slow', entries), written: () => written.push(`slow ${entries[0]?.index}`) };
       });
       await one.sequencer.submit(add(0));
       await other.sequencer.look();
-      while (seen === 0) await pause(1);
+      await holds.promise;
       // It holds the first page; the other comes, handles it, and goes on.
       const quick = await one.sequencer.follow(options, async (entries) => ({
         rows: rows('quick', entries),
@@ -201,7 +203,7 @@ describe('a sequencer that others share a store with', () => {
           entries: (tenant, from, to) => bitten(store, tenant, from, to),
         }),
       ],
-      ['it is missing', (store: LedgerStore): Partial<LedgerStore> => ({ entries: async () => [] })],
+      ['it is missing', (): Partial<LedgerStore> => ({ entries: async () => [] })],
     ] as const) {
       const store = share(memoryStore());
       const one = await start(store);
