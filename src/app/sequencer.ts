@@ -223,6 +223,11 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     });
   }
 
+  /** How long ago the store last said how far it is; it is asked all the time where others share it. */
+  silentForMs(): number {
+    return performance.now() - this.#lookedAt;
+  }
+
   /** Told of each new signed head and the entries that led there, before the answers. Gives back what ends it. */
   subscribe(listener: PublishedListener<Command, Event>): () => void {
     this.#listeners.add(listener);

@@ -68,6 +68,7 @@ export type LedgerStore = {
   readonly now?: () => Promise<number>;
   /** Runs the work under the tenant's exclusive lock, then commits durably. One batch of a tenant at a time. */
   readonly batch: <T>(tenant: string, work: (tx: StoreBatch) => Promise<T>) => Promise<T>;
+  /** What this and the reads below show is as durable as what a batch has resolved for: whoever reads it may sign it. */
   readonly head: (tenant: string) => Promise<LedgerHead>;
   readonly entries: (tenant: string, from: number, to: number) => Promise<readonly StoredEntry[]>;
   readonly leafHashes: (tenant: string, from: number, to: number) => Promise<readonly string[]>;
