@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { createHmac } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
@@ -33,11 +34,15 @@ export type RunningLedger = {
   readonly store: LedgerStore;
   readonly sequencer: LedgerSequencer;
   readonly signer: NoteSigner;
+  /** Known to every server that has this ledger's log key, and to nobody else. */
+  readonly commonSecret: Uint8Array;
   /** Answers what is waiting, then closes the store and lets go of the folder. */
   readonly close: () => Promise<void>;
 };
 
 export type OpenOptions = {
+  /** An open store instead of the folder's own, such as one that several servers share. It is closed with the ledger. */
+  readonly store?: LedgerStore;
   /** Where the mark is kept; by default `DIR/mark/main.json`. */
   readonly markFile?: string;
   /** Take a ledger whose mark is gone, such as one that was restored on another machine on purpose. */
@@ -173,10 +178,10 @@ const noLedger = (dir: string): Refused =>
  */
 export const openLedger = async (dir: string, options: OpenOptions = {}): Promise<Result<RunningLedger>> => {
   const paths = pathsOf(dir);
-  if (isFree(paths.store)) return noLedger(dir);
+  if (options.store === undefined && isFree(paths.store)) return noLedger(dir);
   const seed = readLogSeed(paths.logKey);
   if (!seed.ok) return seed;
-  const store = openSqliteStore(paths.store, { ownThread: true });
+  const store = options.store === undefined ? openSqliteStore(paths.store, { ownThread: true }) : ok(options.store);
   if (!store.ok) return store;
   const mark = markFile(options.markFile ?? paths.mark);
   const started = await startIn(dir, store.value, seed.value, mark, options);
@@ -215,7 +220,8 @@ const startIn = async (
     await sequencer.close();
     await store.close();
   };
-  return ok({ dir, store, sequencer, signer, close });
+  const commonSecret = createHmac('sha256', seed).update('countersign servers of one ledger').digest();
+  return ok({ dir, store, sequencer, signer, commonSecret, close });
 };
 
 type Beginning = { readonly origin: string; readonly logKey: string | null };

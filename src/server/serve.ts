@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { BlockList } from 'node:net';
 import { fileDigestSource } from '../adapters/files/file-digest-source.ts';
@@ -20,7 +21,9 @@ import { startLog } from './request-log.ts';
 import { RequestOrder } from './request-order.ts';
 import { readServerConfig } from './server-config.ts';
 import type { ServerContext } from './server-context.ts';
+import { OwnShelf } from './session-shelf.ts';
 import { Sessions } from './sessions.ts';
+import { SharedShelf } from './shared-shelf.ts';
 import { startTicker } from './ticker.ts';
 import { TokenList } from './tokens.ts';
 
@@ -137,7 +140,9 @@ const contextFor = (
 ) => {
   const { options, publicUrl, tls, factSources } = settings;
   const { now = Date.now, dir } = options;
-  const { sequencer } = ledger;
+  const { sequencer, store, commonSecret } = ledger;
+  const order = new RequestOrder(sequencer.state());
+  sequencer.subscribe((_, entries) => order.note(entries, sequencer.state()));
   return {
     ledger,
     sequencer,
@@ -146,8 +151,12 @@ const contextFor = (
     secure: publicUrl?.startsWith('https:') ?? tls !== null,
     factSources: new Map(factSources.map((source) => [source.name, source])),
     tokens: new TokenList(dir, now),
-    sessions: new Sessions(now),
-    order: new RequestOrder(sequencer.state()),
+    // A client may be sent to another server with its next call, where there are others.
+    sessions:
+      store.shared === true
+        ? new Sessions(now, new SharedShelf(store, now), commonSecret)
+        : new Sessions(now, new OwnShelf(now), randomBytes(32)),
+    order,
     names: displayNames(dir),
     metrics: startMetrics(sequencer),
     version: version(),
