@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { verifyCosignatures, type Cosignature } from '../crypto/cosignature.ts';
+import type { NoteVerifier } from '../crypto/signed-note.ts';
 import { instantFromMs, instantToMs, type Instant } from '../kernel/instant.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { counted, spoken } from '../kernel/spoken.ts';
@@ -104,6 +105,18 @@ const placedBy = ({ trail, metIndex }: Replay): readonly Trail[] => {
   return placed.toReversed();
 };
 
+// A policy that names logs has to name this one, and a log that witnesses itself is not witnessed.
+const refusePolicy = ({ logs, witnesses }: WitnessPolicy, log: NoteVerifier): Refused | undefined => {
+  const same = (key: Uint8Array): boolean => Buffer.compare(key, log.publicKey) === 0;
+  const no = (why: string, help: string): Refused =>
+    refuse('witness-policy-malformed', 'Y11', why, { log: log.name }, help);
+  if (witnesses.some(({ key }) => same(key.publicKey)))
+    return no("the log's own key stands among your witnesses", 'take it out: whoever keeps a log is no witness of it');
+  return logs.length === 0 || logs.some(({ key }) => key.name === log.name && same(key.publicKey))
+    ? undefined
+    : no(`\`${log.name}\` is none of the logs that your policy names`, 'add a line `log` with its key, or name no log');
+};
+
 type Cosigned = { readonly size: number; readonly cosignatures: readonly Cosignature[] };
 
 const cosignedBy = (
@@ -112,17 +125,8 @@ const cosignedBy = (
   policy: WitnessPolicy,
   now: Instant | undefined,
 ): Result<readonly Cosigned[]> => {
-  const known = policy.logs.some(
-    ({ key }) => key.name === log.name && Buffer.compare(key.publicKey, log.publicKey) === 0,
-  );
-  if (policy.logs.length > 0 && !known)
-    return refuse(
-      'checkpoint-origin',
-      'Y11',
-      `the policy of witnesses is for other logs than \`${log.name}\``,
-      { origin: log.name },
-      'give the policy that names this ledger, or one that names no log',
-    );
+  const unfit = refusePolicy(policy, log);
+  if (unfit !== undefined) return unfit;
   const cosigned: Cosigned[] = [];
   for (const { note, size } of shown) {
     const checked = verifyCosignatures(note, policyCosigners(policy));

@@ -23,7 +23,7 @@ import {
 import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import { propertyRuns } from '../support/property-runs.ts';
 import { minute } from '../support/world.ts';
-import { slabOf, valueOf, type SealedWorld } from './sealed-world.ts';
+import { logSeed, slabOf, valueOf, type SealedWorld } from './sealed-world.ts';
 import {
   lock,
   locked,
@@ -199,7 +199,15 @@ test('Y11: a policy that names logs has to name this one', () => {
   const other = formatVerifierKey(noteSigner(world.signer.name, Buffer.alloc(32, 77)));
   passes(verdictOf(world, world.file(id), policyText('q', 'group q 2 w0 w1 w2', `log ${own}`)));
   passes(verdictOf(world, world.file(id), policyText('q', 'group q 2 w0 w1 w2', `log ${other}`, `log ${own}`)));
-  fails(verdictOf(world, world.file(id), policyText('q', 'group q 2 w0 w1 w2', `log ${other}`)), 'checkpoint-origin');
+  fails(
+    verdictOf(world, world.file(id), policyText('q', 'group q 2 w0 w1 w2', `log ${other}`)),
+    'witness-policy-malformed',
+    /none of the logs/,
+  );
+  // The log's own key as a cosigner: the operator's clock by another name.
+  const itself = formatCosignerKey(cosigner('w9.example', logSeed));
+  const own9 = policyText('q', `witness w9 ${itself}`, 'group q 2 w0 w1 w9');
+  fails(verdictOf(world, world.file(id), own9), 'witness-policy-malformed', /log's own key/);
 });
 
 test('a permit without a lock needs its quorum and nothing else', () => {
@@ -234,8 +242,10 @@ test('Y11 INV11: a witnessed entry that says the gate was met does not stand for
   const world = new WitnessedWorld({ policy: locked });
   const id = world.ask();
   const place = world.entries.length;
+  // Radia signs before linus does, so that what she had seen says nothing of his vote.
+  const second = world.vote(id, 'radia');
   world.accept(world.vote(id, 'linus'));
-  world.accept(world.vote(id, 'radia'));
+  world.accept(second);
   world.accept(world.later(lock).permit(id));
   const told = world.entries.map((text, at) => (at === place ? `${text} ` : text));
   const { slab } = slabOf(told);
