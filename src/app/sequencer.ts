@@ -52,6 +52,8 @@ const staleAfterMs = 5000;
 const maxTries = 5;
 /** So many commands that fail one after another, each alone, are the store's fault, and not theirs. */
 const failuresInARow = 3;
+/** A failure that took so long comes of a store that cannot be reached: nobody waits for it again. */
+const slowFailureMs = 1000;
 
 // A database that is found damaged while it is in use is no better than one that is found so at the start.
 const damageIn = (error: unknown, size: number): Damage | undefined => {
@@ -330,9 +332,10 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
 
   /** Decides what waits. False when the store took nothing, so that it is not known how far it is. */
   async #batch(waiting: readonly Waiting<Command, Event>[], published: Promise<void>[]): Promise<boolean> {
+    const began = performance.now();
     const failure = await this.#tryBatch(waiting, published);
     if (failure === undefined) return true;
-    if (waiting.length === 1) {
+    if (waiting.length === 1 || performance.now() - began > slowFailureMs) {
       this.#refuseAll(waiting, failure);
       return false;
     }
