@@ -39,6 +39,12 @@ export class DamageFound extends Error {
   }
 }
 
+/** A database that is found damaged while it is in use is no better than one that is found so at the start. */
+export const damageIn = (error: unknown, size: number): Damage | undefined => {
+  if (error instanceof DamageFound) return error.damage;
+  return isCorrupt(error) && error.outcome === 'nothing-written' ? { index: size, what: error.message } : undefined;
+};
+
 export type BatchContext<State, Command extends JsonObject, Event extends JsonObject> = {
   readonly tenant: string;
   readonly decider: Decider<State, Command, Event>;

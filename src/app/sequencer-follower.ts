@@ -43,6 +43,7 @@ export class FollowerLoop<Command extends JsonObject, Event extends JsonObject> 
   readonly #options: FollowOptions;
   readonly #handler: FollowHandler<Command, Event>;
   readonly #committed: () => number;
+  readonly #leafAt: (index: number) => string;
   /** The cursor as it was last seen in the store; null while there is none. */
   #cursor: number | null;
   #next: number;
@@ -58,12 +59,14 @@ export class FollowerLoop<Command extends JsonObject, Event extends JsonObject> 
     cursor: number | null,
     handler: FollowHandler<Command, Event>,
     committed: () => number,
+    leafAt: (index: number) => string,
   ) {
     this.#tenant = tenant;
     this.#store = store;
     this.#options = options;
     this.#handler = handler;
     this.#committed = committed;
+    this.#leafAt = leafAt;
     this.#cursor = cursor;
     this.#next = cursor ?? options.from;
     this.#running = this.#run();
@@ -115,6 +118,8 @@ export class FollowerLoop<Command extends JsonObject, Event extends JsonObject> 
     for (let index = this.#next; index < to; index += 1) {
       const entry = readStored<Command, Event>(this.#tenant, index, null, stored[index - this.#next]);
       if ('what' in entry) throw new Error(`entry ${index}: ${entry.what}`);
+      // Read again from the store: what others are told must be what was decided.
+      if (entry.leafHash !== this.#leafAt(index)) throw new Error(`entry ${index}: it is not the one of the tree`);
       entries.push(entry);
     }
     const made = (await this.#handler(entries)) ?? [];

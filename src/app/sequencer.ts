@@ -6,10 +6,11 @@ import { rootOf } from '../ledger/merkle.ts';
 import type { MerkleSlab } from '../ledger/slab.ts';
 import { StoreFailure, type LedgerStore } from '../ledger/store.ts';
 import { quarantineFrom, refuseQuarantined, type Quarantine } from './quarantine.ts';
-import { catchUp, DamageFound, refuseConflict, refusedOutcome, runBatch } from './sequencer-batch.ts';
+import { catchUp, damageIn, refusedOutcome, runBatch } from './sequencer-batch.ts';
 import type { FoldedOn, Outcome } from './sequencer-batch.ts';
 import { EntryClock } from './sequencer-clock.ts';
 import { FollowerLoop, type Follower, type FollowHandler, type FollowOptions } from './sequencer-follower.ts';
+import { Flights } from './sequencer-flights.ts';
 import { takeIn, type Submission, type Ticket } from './sequencer-intake.ts';
 import { Publisher, type PublishedListener, type PublisherOptions } from './sequencer-publisher.ts';
 import { isCorrupt, type Damage, type Folded } from './sequencer-replay.ts';
@@ -52,12 +53,8 @@ const staleAfterMs = 5000;
 const maxTries = 5;
 /** So many commands that fail one after another, each alone, are the store's fault, and not theirs. */
 const failuresInARow = 3;
-
-// A database that is found damaged while it is in use is no better than one that is found so at the start.
-const damageIn = (error: unknown, size: number): Damage | undefined => {
-  if (error instanceof DamageFound) return error.damage;
-  return isCorrupt(error) && error.outcome === 'nothing-written' ? { index: size, what: error.message } : undefined;
-};
+/** A failure that took so long comes of a store that cannot be reached: nobody waits for it again. */
+const slowFailureMs = 1000;
 
 const clockOf = async ({ store, now }: { readonly store: LedgerStore; readonly now: () => number }): Promise<number> =>
   store.now === undefined ? now() : store.now();
@@ -89,7 +86,7 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   #ended = false;
   #idle: (() => void)[] = [];
   #prunedAt = Number.NEGATIVE_INFINITY;
-  readonly #inFlight = new Map<string, string>();
+  readonly #flights = new Flights();
   readonly #followers = new Set<FollowerLoop<Command, Event>>();
   readonly #listeners = new Set<PublishedListener<Command, Event>>();
   readonly #timers: readonly NodeJS.Timeout[];
@@ -161,27 +158,12 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       );
     const ticket = takeIn(command, submission);
     if (!ticket.ok) return no(ticket);
-    const flight = ticket.value.idempotency;
-    const flightKey = flight && JSON.stringify([flight.principal, flight.route, flight.key]);
-    if (flight !== undefined && flightKey !== undefined) {
-      const body = this.#inFlight.get(flightKey);
-      if (body !== undefined)
-        return no(
-          body === flight.bodyDigest
-            ? refuse(
-                'idempotency-in-flight',
-                'L12',
-                `the request with key \`${flight.key.slice(0, 80)}\` is still being answered`,
-                {},
-                'wait for its answer, then ask again',
-              )
-            : refuseConflict(flight.key),
-        );
-      this.#inFlight.set(flightKey, flight.bodyDigest);
-    }
+    const { idempotency } = ticket.value;
+    const flying = this.#flights.enter(idempotency);
+    if (flying !== undefined) return no(flying);
     return new Promise((resolve) => {
       const release = (answer: Answer<Event>): void => {
-        if (flightKey !== undefined) this.#inFlight.delete(flightKey);
+        this.#flights.leave(idempotency);
         this.#unanswered -= 1;
         resolve(answer);
       };
@@ -195,7 +177,15 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
   async follow(options: FollowOptions, handler: FollowHandler<Command, Event>): Promise<Follower> {
     const { tenant, store } = this.#options;
     const cursor = (await store.cursor(tenant, options.name)) ?? null;
-    const follower = new FollowerLoop<Command, Event>(tenant, store, options, cursor, handler, () => this.#readable());
+    const follower = new FollowerLoop<Command, Event>(
+      tenant,
+      store,
+      options,
+      cursor,
+      handler,
+      () => this.#readable(),
+      (index) => this.#slab.hashAt(0, index),
+    );
     this.#followers.add(follower);
     return follower;
   }
@@ -330,9 +320,10 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
 
   /** Decides what waits. False when the store took nothing, so that it is not known how far it is. */
   async #batch(waiting: readonly Waiting<Command, Event>[], published: Promise<void>[]): Promise<boolean> {
+    const began = performance.now();
     const failure = await this.#tryBatch(waiting, published);
     if (failure === undefined) return true;
-    if (waiting.length === 1) {
+    if (waiting.length === 1 || performance.now() - began > slowFailureMs) {
       this.#refuseAll(waiting, failure);
       return false;
     }

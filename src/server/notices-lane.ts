@@ -27,7 +27,7 @@ type Waiting<T> = { readonly parcel: Parcel<T>; tries: number; dueAt: number; fl
 const atOnce = 4;
 const mostWaiting = 20_000;
 /** Longer than any delivery takes: who claimed it and is silent for so long is gone. */
-const attemptMs = 60_000;
+const attemptMs = 30_000;
 /** When to ask again for what another process holds. */
 const heldMs = 5000;
 

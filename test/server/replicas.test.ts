@@ -1,75 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPEC L17, L18 from outside: a client whose every call goes to another server of one ledger notices nothing of it.
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { refuse } from '../../src/kernel/refusal.ts';
-import { parseEntry } from '../../src/ledger/entry.ts';
-import { StoreFailure, type LedgerStore } from '../../src/ledger/store.ts';
+import { test } from 'node:test';
 import type { RequestPage } from '../../src/contract/api.ts';
-import type { ServeOptions } from '../../src/server/serve.ts';
-import { openIn } from '../app/kept-stores.ts';
-import { share } from '../app/shared-stores.ts';
+import { refuse } from '../../src/kernel/refusal.ts';
+import { StoreFailure } from '../../src/ledger/store.ts';
 import { pause } from '../crash/killed-child.ts';
 import { sign } from '../support/world.ts';
-import { call, found, principalOf, Running, serveFolder } from './running.ts';
-
-const publicUrl = 'https://countersign.example';
-
-type House = {
-  readonly servers: readonly [Running, Running, Running];
-  readonly store: LedgerStore;
-  /** The servers in turn, one for each call. */
-  readonly next: () => Running;
-};
-
-/** Three servers with folders of their own, on one store. */
-const open = async (
-  t: TestContext,
-  over: Omit<Partial<ServeOptions>, 'dir'> = {},
-  clock: () => number = Date.now,
-  frail: (store: LedgerStore, at: number) => LedgerStore = (store) => store,
-): Promise<House> => {
-  const { dir, token, pin } = await found();
-  const files = openIn(join(dir, 'ledger'));
-  const store = share(files, clock);
-  const servers: Running[] = [];
-  t.after(async () => {
-    for (const { server } of servers) await server.stop();
-    await files.close();
-    rmSync(join(dir, '..'), { recursive: true, force: true });
-  });
-  for (const at of [0, 1, 2]) {
-    const own = join(mkdtempSync(join(tmpdir(), 'countersign-')), 'data');
-    t.after(() => rmSync(join(own, '..'), { recursive: true, force: true }));
-    mkdirSync(own);
-    for (const file of ['log.key', 'tokens.json']) cpSync(join(dir, file), join(own, file));
-    const options = { publicUrl, store: frail(store, at), acceptMissingMark: true, now: clock, ...over };
-    const { server, logs } = await serveFolder(own, token, pin, options);
-    // All have one public address; the test speaks to each by its own.
-    servers.push(new Running(own, { ...server, url: `http://127.0.0.1:${server.port}` }, token, pin, logs));
-  }
-  let turn = 0;
-  return {
-    servers: servers as unknown as House['servers'],
-    store,
-    next: () => servers[turn++ % servers.length] as Running,
-  };
-};
-
-const eventsOf = async (store: LedgerStore): Promise<readonly string[]> => {
-  const { size } = await store.head('main');
-  return (await store.entries('main', 0, size)).flatMap(({ bytes }) => {
-    const entry = parseEntry(bytes);
-    assert.ok(entry.ok);
-    return entry.value.events.map(({ type }) => String(type));
-  });
-};
+import { eventsOf, openHouse, publicUrl } from './house.ts';
+import { call, principalOf, type Running } from './running.ts';
 
 test('INV3, SPEC L17: a whole life, every call at another server; one permit, used once, although all are asked at once', async (t) => {
-  const { servers, store, next } = await open(t);
+  const { servers, store, next } = await openHouse(t);
   const { request, change } = await next().ask();
   assert.equal((await next().show(request)).status, 'pending');
   const list = await next().get<RequestPage>('/v1/requests?state=open');
@@ -101,7 +43,7 @@ test('INV3, SPEC L17: a whole life, every call at another server; one permit, us
 });
 
 test('SPEC L12, L17: one key at three servers at once asks once and is answered alike', async (t) => {
-  const { servers, store } = await open(t);
+  const { servers, store } = await openHouse(t);
   const [first] = servers;
   const body = first.requestBody();
   const answers = await Promise.all(
@@ -118,7 +60,7 @@ test('SPEC L12, L17: one key at three servers at once asks once and is answered 
 });
 
 test('SPEC H7, L17: a challenge of one server opens a session at another that holds at all, once, and ends at all', async (t) => {
-  const { servers } = await open(t);
+  const { servers } = await openHouse(t);
   const [one, two, three] = servers;
   const drawn = await call<{ challenge: string; server: string }>(`${one.url}/v1/challenge`);
   const { challenge } = drawn.body;
@@ -173,7 +115,7 @@ test('SPEC H7, L17: a challenge of one server opens a session at another that ho
 
 test('SPEC W1, L17: what one server has answered for, every other can prove at once; or it says that it cannot know', async (t) => {
   let broken = false;
-  const { servers } = await open(t, {}, Date.now, (store, which) =>
+  const { servers } = await openHouse(t, {}, Date.now, (store, which) =>
     which === 2
       ? {
           ...store,
@@ -210,7 +152,7 @@ test('SPEC W1, L17: what one server has answered for, every other can prove at o
 test('INV6, SPEC Q7, L18: three timers write down once what time has made true; a late one changes nothing', async (t) => {
   let ahead = 0;
   const clock = (): number => Date.now() + ahead;
-  const { servers, store, next } = await open(t, { tickEveryMs: 20 }, clock);
+  const { servers, store, next } = await openHouse(t, { tickEveryMs: 20 }, clock);
   const ids: string[] = [];
   for (let count = 0; count < 3; count += 1) ids.push((await next().ask()).request);
   ahead = 5 * 3_600_000;
@@ -220,7 +162,7 @@ test('INV6, SPEC Q7, L18: three timers write down once what time has made true; 
   for (const server of servers) for (const id of ids) assert.equal((await server.show(id)).status, 'expired');
 
   // Without any timer the vote that comes too late is refused all the same.
-  const still = await open(t, { tickEveryMs: 3_600_000 }, clock);
+  const still = await openHouse(t, { tickEveryMs: 3_600_000 }, clock);
   const { request } = await still.next().ask();
   const body = await still.next().voteBody(request, 'linus');
   ahead += 5 * 3_600_000;
