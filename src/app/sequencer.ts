@@ -115,8 +115,10 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     found: Audit<State>,
   ): Promise<Sequencer<State, Command, Event>> {
     const sequencer = new Sequencer(options, found, await clockOf(options));
-    if (found.damage === undefined) await sequencer.#publisher.first();
-    else sequencer.#isolate(found.damage);
+    if (found.damage === undefined) {
+      await options.store.confirm?.(options.tenant);
+      await sequencer.#publisher.first();
+    } else sequencer.#isolate(found.damage);
     return sequencer;
   }
 
@@ -308,6 +310,8 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
       const head = await store.head(tenant);
       const found = await catchUp({ ...this.#options, slab: this.#slab }, sourceOf(store, tenant), this.#folded, head);
       this.#lookedAt = performance.now();
+      // What another process wrote may be shown before it is safe; nobody but that process would know.
+      if (found.after.size > sizeBefore) await store.confirm?.(tenant);
       published.push(this.#publish(found));
       return true;
     } catch (error) {

@@ -66,9 +66,13 @@ export type LedgerStore = {
   readonly shared?: boolean;
   /** The store's own clock, milliseconds since 1970: the same for all that share it, however their own clocks go. */
   readonly now?: () => Promise<number>;
+  /**
+   * Resolves when all that the store shows at this moment is as durable as what a batch has resolved for; only of a store
+   * that may show more. Whoever has read what others appended waits for it before signing that.
+   */
+  readonly confirm?: (tenant: string) => Promise<void>;
   /** Runs the work under the tenant's exclusive lock, then commits durably. One batch of a tenant at a time. */
   readonly batch: <T>(tenant: string, work: (tx: StoreBatch) => Promise<T>) => Promise<T>;
-  /** What this and the reads below show is as durable as what a batch has resolved for: whoever reads it may sign it. */
   readonly head: (tenant: string) => Promise<LedgerHead>;
   readonly entries: (tenant: string, from: number, to: number) => Promise<readonly StoredEntry[]>;
   readonly leafHashes: (tenant: string, from: number, to: number) => Promise<readonly string[]>;

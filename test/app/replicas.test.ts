@@ -252,6 +252,32 @@ describe('a sequencer that others share a store with', () => {
     await close(one, other);
   });
 
+  it('SPEC L10, L17: signs nothing of others before the store has confirmed it', async () => {
+    const store = sharedMemory();
+    const one = await start(store);
+    let confirmed: () => Promise<void> = async () => {};
+    const other = await start({ ...store, confirm: () => confirmed() });
+    const { size } = other.sequencer.head();
+    await one.sequencer.submit(add(1));
+    confirmed = () => Promise.reject(down());
+    assert.equal(await other.sequencer.look(), false);
+    assert.deepEqual([other.sequencer.head().size, other.sequencer.signedHead()?.size], [size, size]);
+    const gate = Promise.withResolvers<void>();
+    confirmed = () => gate.promise;
+    const look = other.sequencer.look();
+    await pause(20);
+    assert.equal(other.sequencer.signedHead()?.size, size);
+    gate.resolve();
+    assert.ok(await look);
+    assert.equal(other.sequencer.signedHead()?.size, 1);
+    await close(one, other);
+    const { sequencer } = await start({ ...store, confirm: () => Promise.reject(down()) }).catch((error: unknown) => {
+      assert.match(String(error), /line is down/);
+      return { sequencer: undefined };
+    });
+    assert.equal(sequencer, undefined, 'it does not begin with what is not confirmed either');
+  });
+
   it('SPEC L10: a mark that cannot be written ends the process also when only others have appended', async () => {
     const store = sharedMemory();
     let broken = false;
