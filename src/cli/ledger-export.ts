@@ -10,12 +10,12 @@ import { homeFolder } from '../client/home-file.ts';
 import { ledgerFlag } from '../client/to-paste.ts';
 import { openTrustStore } from '../client/trust-store.ts';
 import { formatVerifierKey } from '../crypto/signed-note.ts';
-import { refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import { refuse, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
 import { verifyCheckpoint } from '../ledger/checkpoint.ts';
 import { emptyRoot } from '../ledger/merkle.ts';
 import { StoreFailure } from '../ledger/store.ts';
 import { openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
-import { exitCodes, orFail, printJson, say, warn } from './output.ts';
+import { exitCodes, fail, orFail, printJson, say, warn } from './output.ts';
 
 /** Where a copy comes from, once it is known which ledger it is. */
 export type CopySource = {
@@ -89,12 +89,14 @@ export const tellCopied = (out: string, { from, size, root }: Copied, trial: boo
 export const exportLedger = async (
   folder: string,
   out: string,
-  options: { readonly mark?: string; readonly json: boolean },
+  options: { readonly mark?: string; readonly pin?: string; readonly json: boolean },
 ): Promise<void> => {
   const fresh = holdsNothing(out);
   const source = orFail(await openLedgerSource(folder, options.mark));
   try {
     const identity = await readIdentity(source);
+    if (identity.ok && options.pin !== undefined && options.pin !== identity.value.ledger)
+      fail(anotherLedger(folder, identity.value.ledger, options.pin));
     const note = await newestNote(source);
     const copied = identity.ok ? await copyFrom(source, identity.value, note, out) : identity;
     if (copied.ok && identity.ok) {
@@ -117,6 +119,15 @@ export const exportLedger = async (
     await source.store.close();
   }
 };
+
+const anotherLedger = (folder: string, ledger: string, pin: string): Refusal =>
+  refuse(
+    'pin-mismatch',
+    'L27',
+    `\`${folder}\` holds ledger \`${ledger}\`, not the pinned \`${pin}\``,
+    { ledger, pin },
+    'look at the folder, at `--pin` and at COUNTERSIGN_PIN',
+  ).refusal;
 
 // What is wrong with the ledger itself, and not with where it is copied to.
 const isDamage = ({ refusal: { code } }: Refused): boolean =>

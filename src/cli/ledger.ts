@@ -4,7 +4,7 @@ import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
 import { exportLedger } from './ledger-export.ts';
 import { proveEntry } from './ledger-proof.ts';
-import { acceptV0Option, jsonOption } from './options.ts';
+import { acceptV0Option, clientOptions, jsonOption, type ClientOptions } from './options.ts';
 import { usage } from './output.ts';
 import type { Verb } from './verb.ts';
 
@@ -17,6 +17,13 @@ const folderOptions = (command: Command): Command =>
       new Option('--dir <folder>', 'data folder of a stopped server, or an export').env('COUNTERSIGN_DIR').default('.'),
     )
     .option('--mark <file>', 'the mark, where it does not lie in the data folder');
+
+// A folder that was named goes before a server that only the environment names.
+const asksServer = (command: Command, { server }: ClientOptions): boolean => {
+  const given = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+  if (given('dir') && given('server')) usage('--dir and --server name two places to export from', 'give one of them');
+  return server !== undefined && (given('server') || command.getOptionValueSource('dir') === 'default');
+};
 
 const pinOption = (): Option =>
   new Option('--pin <digest>', 'digest of the genesis the ledger must begin with').env('COUNTERSIGN_PIN');
@@ -62,17 +69,24 @@ export const verb: Verb = (program) => {
   );
 
   examples(
-    jsonOption(
+    clientOptions(
       folderOptions(
         ledger
           .command('export')
-          .description('Write entries, documents and the newest checkpoint into a folder for somebody else.')
-          .argument('<out>', 'folder to make'),
+          .description(
+            'Write entries, documents and the newest checkpoint into a folder for somebody else, ' +
+              "out of a stopped server's data folder or from a running server; or bring such a folder up to date.",
+          )
+          .argument('<out>', 'folder to make, or an earlier export of the same ledger'),
       ),
-    ).action((out: string, { dir, ...options }: Folder & { readonly json: boolean }) =>
-      exportLedger(dir, out, options),
-    ),
+    ).action(async (out: string, { dir, ...options }: Folder & ClientOptions, command: Command) => {
+      if (!asksServer(command, options)) return exportLedger(dir, out, options);
+      const { exportFromServer } = await import('./ledger-export-server.ts');
+      return exportFromServer(out, options);
+    }),
     '$ countersign ledger export ./export --dir /srv/countersign',
+    '# As a reader, from a running server; every tile is held against its checkpoint',
+    '$ countersign ledger export ./export --server https://gate.example.org --key ~/.ssh/id_ed25519',
   );
 
   examples(
