@@ -51,7 +51,8 @@ export type OpenOptions = {
   readonly fatal?: (error: unknown) => void;
 };
 
-const pathsOf = (dir: string) => ({
+/** Where things lie in a data folder. */
+export const pathsOf = (dir: string) => ({
   store: join(dir, 'ledger'),
   logKey: join(dir, 'log.key'),
   mark: join(dir, 'mark', `${tenant}.json`),
@@ -109,7 +110,8 @@ export const foundLedger = async (
   }
 };
 
-const isFree = (dir: string): boolean => {
+/** Nothing is there, or an empty folder. */
+export const isFree = (dir: string): boolean => {
   try {
     return readdirSync(dir).length === 0;
   } catch (error) {
@@ -148,7 +150,7 @@ const writeGenesis = async (
   }
 };
 
-const keyMismatch = (file: string): Refused =>
+export const keyMismatch = (file: string): Refused =>
   refuse(
     'log-key-mismatch',
     'H8',
