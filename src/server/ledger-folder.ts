@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Quarantine } from '../app/quarantine.ts';
+import type { Remembered } from '../app/remembered.ts';
 import { startSequencer, type Sequencer } from '../app/sequencer.ts';
 import { formatOpenSshPrivateKey } from '../crypto/openssh-private-key.ts';
 import { noteSigner, type NoteSigner } from '../crypto/signed-note.ts';
@@ -44,6 +45,8 @@ export type OpenOptions = {
   readonly acceptMissingMark?: boolean;
   /** Believe the clock although it is more than 24 hours after the last entry. */
   readonly acceptTimeJump?: boolean;
+  /** Checkpoints that are kept elsewhere: a ledger that contradicts one is quarantined. */
+  readonly remembered?: readonly Remembered[];
   readonly now?: () => number;
   /** The ledger is damaged: reads and export go on, nothing is appended. */
   readonly onAlert?: (quarantine: Quarantine) => void;
@@ -210,6 +213,7 @@ const startIn = async (
     fatal: options.fatal ?? endProcess,
     acceptMissingMark: options.acceptMissingMark ?? false,
     acceptTimeJump: options.acceptTimeJump ?? false,
+    remembered: options.remembered ?? [],
   });
   if (!started.ok) return started;
   const sequencer = started.value;

@@ -6,11 +6,13 @@ import { fileDigestSource } from '../adapters/files/file-digest-source.ts';
 import { gitSource } from '../adapters/git/git-source.ts';
 import type { FactSource } from '../app/fact-source.ts';
 import type { Quarantine } from '../app/quarantine.ts';
+import type { TilePlace } from '../app/tile-place.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { displayNames } from './display-names.ts';
 import { allowedHosts, InFlight, isListed, isLoopback, parseNetworks } from './guard.ts';
 import { httpServer, listen, mount, type TlsFiles } from './http-server.ts';
 import { openLedger, type OpenOptions, type RunningLedger } from './ledger-folder.ts';
+import { mirrorLedger, mirrorPlace, rememberedBy } from './ledger-mirror.ts';
 import { startMetrics } from './metrics.ts';
 import { noticesConfig, type NoticesConfig } from './notices-config.ts';
 import { startNotices } from './notices.ts';
@@ -58,6 +60,7 @@ type Settings = {
   readonly trusted: BlockList;
   readonly factSources: readonly FactSource[];
   readonly notices: NoticesConfig;
+  readonly mirror: TilePlace | undefined;
 };
 
 export type RunningServer = {
@@ -81,8 +84,10 @@ export const startServer = async (options: ServeOptions): Promise<Result<Running
   if (!settings.ok) return settings;
   // The ledger may be found damaged before there is anybody to tell, and later on.
   let tell: (quarantine: Quarantine) => void = () => undefined;
+  const { mirror } = settings.value;
   const ledger = await openLedger(options.dir, {
     ...options,
+    remembered: [...(options.remembered ?? []), ...(mirror === undefined ? [] : await rememberedBy(mirror))],
     onAlert: (quarantine) => {
       options.onAlert?.(quarantine);
       tell(quarantine);
@@ -131,6 +136,7 @@ const settle = (options: ServeOptions): Result<Settings> => {
       ...(options.factSources ?? []),
     ],
     notices: config.notices ?? noticesConfig.parse({}),
+    mirror: config.mirror === undefined ? undefined : mirrorPlace(config.mirror),
   });
 };
 
@@ -215,6 +221,8 @@ const serveLedger = async (
   const own = host.includes(':') ? `[${host}]` : host;
   url = url === '' ? `${tls === null ? 'http' : 'https'}://${own}:${listening.value}` : url;
   hosts = allowedHosts(url, host, listening.value);
+  const mirror = settings.mirror === undefined ? undefined : mirrorLedger(settings.mirror, ledger, log);
+  if (mirror !== undefined) context.metrics.mirror(mirror.figures);
   const ticker = startTicker(sequencer, now, options.tickEveryMs);
   log.event('info', 'listening', { url, quarantined: sequencer.quarantine() !== undefined });
   let stopped: Promise<void> | undefined;
@@ -225,6 +233,7 @@ const serveLedger = async (
       await closeServer(server, options.stopWithinMs ?? 10_000, log);
       await ticker.stop();
       await notices.value.stop();
+      await mirror?.stop();
       context.metrics.close();
       await ledger.close();
       log.event('info', 'stopped');
