@@ -6,6 +6,7 @@ import { markFile } from '../app/mark.ts';
 import { noteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
+import { readLosses } from '../server/accepted-loss.ts';
 import { readLogSeed } from '../server/log-key.ts';
 import { undeliveredView } from '../server/notices.ts';
 import { readServerConfig } from '../server/server-config.ts';
@@ -34,6 +35,7 @@ export const examineFolder = async (
     ...ledger,
     ...(source.ok ? [] : [logKeyAlone(dir)]),
     ...examineMark(dir, mark),
+    ...examineLosses(dir),
     ...examineTokens(dir),
     ...examineConfiguration(dir),
   ];
@@ -158,6 +160,18 @@ const examineMark = (dir: string, given: string | undefined): readonly Finding[]
           'keep it elsewhere: countersign serve --mark FILE',
         ),
   ];
+};
+
+const examineLosses = (dir: string): readonly Finding[] => {
+  const losses = readLosses(dir);
+  if (!losses.ok) return [wrong('losses', losses.refusal.message, losses.refusal.help)];
+  return losses.value.map(({ accepted_at, size }) =>
+    doubtful(
+      'losses',
+      `at ${accepted_at} the ledger was started without its mark, and said to end at size ${size}`,
+      'compare with receipts and checkpoints of that time: countersign ledger restore --remembered FILE',
+    ),
+  );
 };
 
 const examineTokens = (dir: string): readonly Finding[] => {

@@ -9,6 +9,7 @@ import { startSequencer, type Sequencer } from '../app/sequencer.ts';
 import { formatOpenSshPrivateKey } from '../crypto/openssh-private-key.ts';
 import { noteSigner, type NoteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
+import { instantFromMs } from '../kernel/instant.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Attachments } from '../kernel/decider.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
@@ -21,6 +22,7 @@ import type { LifecycleEvent } from '../lifecycle/event.ts';
 import { genesisStatement, originOf, readGenesis } from '../lifecycle/genesis.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import type { State } from '../lifecycle/state.ts';
+import { recordLoss, type AcceptedLoss } from './accepted-loss.ts';
 import { privateKeyFromSeed, readLogSeed } from './log-key.ts';
 
 /** The one tenant of a data folder. */
@@ -45,6 +47,10 @@ export type OpenOptions = {
   readonly acceptMissingMark?: boolean;
   /** Believe the clock although it is more than 24 hours after the last entry. */
   readonly acceptTimeJump?: boolean;
+  /** The same, said with the size at which the ledger ends; another size refuses the start. */
+  readonly acceptLoss?: number;
+  /** A ledger was taken without its mark. It is written into the folder as well. */
+  readonly onLoss?: (loss: AcceptedLoss) => void;
   /** Checkpoints that are kept elsewhere: a ledger that contradicts one is quarantined. */
   readonly remembered?: readonly Remembered[];
   readonly now?: () => number;
@@ -201,6 +207,10 @@ const startIn = async (
   const signer = noteSigner(begun.origin, seed);
   if (begun.logKey !== null && encodeBase64(signer.publicKey) !== begun.logKey)
     return keyMismatch(`\`${join(dir, 'log.key')}\``);
+  const { acceptLoss } = options;
+  const shorter = acceptLoss === undefined ? undefined : await endsElsewhere(store, acceptLoss);
+  if (shorter !== undefined) return shorter;
+  const marked = mark.read();
   const started = await startSequencer({
     tenant,
     store,
@@ -211,17 +221,46 @@ const startIn = async (
     now: options.now ?? Date.now,
     onAlert: options.onAlert ?? sayAlert,
     fatal: options.fatal ?? endProcess,
-    acceptMissingMark: options.acceptMissingMark ?? false,
+    acceptMissingMark: options.acceptMissingMark ?? acceptLoss !== undefined,
     acceptTimeJump: options.acceptTimeJump ?? false,
     remembered: options.remembered ?? [],
   });
   if (!started.ok) return started;
   const sequencer = started.value;
+  // It got this far without a mark only because somebody said so.
+  if (marked.ok && marked.value === undefined && sequencer.quarantine() === undefined) {
+    const { size, root } = sequencer.head();
+    const loss = { accepted_at: instantFromMs((options.now ?? Date.now)()), root, size };
+    recordLoss(dir, loss);
+    (options.onLoss ?? sayLoss)(loss);
+  }
   const close = async (): Promise<void> => {
     await sequencer.close();
     await store.close();
   };
   return ok({ dir, store, sequencer, signer, close });
+};
+
+const sayLoss = ({ size, root }: AcceptedLoss): void => {
+  process.stderr.write(`${JSON.stringify({ level: 'alert', event: 'loss-accepted', size, root })}\n`);
+};
+
+const endsElsewhere = async (store: LedgerStore, said: number): Promise<Refused | undefined> => {
+  let size: number;
+  try {
+    ({ size } = await store.head(tenant));
+  } catch (error) {
+    if (error instanceof StoreFailure) return { ok: false, refusal: error.refusal };
+    throw error;
+  }
+  if (size === said) return undefined;
+  return refuse(
+    'ledger-damaged',
+    'L28',
+    `the ledger ends at size ${size}, and \`--accept-loss\` says ${said}`,
+    { size, said },
+    'look what is missing with `countersign ledger restore`, then say the size at which it ends',
+  );
 };
 
 type Beginning = { readonly origin: string; readonly logKey: string | null };

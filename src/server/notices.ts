@@ -60,6 +60,8 @@ export type Notices = {
   readonly alertOf: (request: string) => AlertStanding;
   /** Tells of a damaged ledger, by itself and without the ledger. */
   readonly quarantined: (quarantine: Quarantine) => void;
+  /** Tells that the ledger was started without its mark, at this size. */
+  readonly lossAccepted: (size: number) => Promise<void>;
   /** Resolves when every entry that is committed now has been looked at; sending may still be under way. */
   readonly caughtUp: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -155,6 +157,15 @@ class NoticeOffice implements Notices {
     this.#post(notice);
   };
 
+  readonly lossAccepted = async (size: number): Promise<void> => {
+    const time = instantFromMs(this.#now());
+    this.#options.log('error', 'loss-accepted', { size });
+    const detail = `it is said to end at size ${size}`;
+    await this.#announce([
+      { kind: 'ledger.loss-accepted', index: size, n: 0, time, request: null, to: [], detail },
+    ]).catch((error: unknown) => this.#options.log('warn', 'notices-unwritable', { why: textOf(error) }));
+  };
+
   readonly caughtUp = async (): Promise<void> => this.#follower?.caughtUp();
 
   readonly stop = async (): Promise<void> => {
@@ -167,11 +178,15 @@ class NoticeOffice implements Notices {
 
   /** Makes durable what is to be sent, then lets it go. The follower's cursor moves afterwards. */
   async #take(entries: readonly Entry[]): Promise<void> {
-    const { sequencer, store } = this.#options;
+    const { sequencer } = this.#options;
     const oldest = instantFromMs(this.#now() - this.#patience().giveUpMs);
     const notices = entries
       .filter(({ time }) => time >= oldest)
       .flatMap((entry) => planNotices(entry, sequencer.state()));
+    await this.#announce(notices);
+  }
+
+  async #announce(notices: readonly Notice[]): Promise<void> {
     if (notices.length === 0) return;
     const rows: ViewWrite[] = [];
     for (const notice of notices) {
@@ -180,7 +195,7 @@ class NoticeOffice implements Notices {
       for (const { channel, letter } of this.#letters(notice))
         rows.push({ view: viewOf(channel), key: keyOf(letter), value: letterRow(letter) });
     }
-    await store.writeViews(tenant, rows);
+    await this.#options.store.writeViews(tenant, rows);
     for (const notice of notices) {
       if (laneOf(notice) === 'alert')
         this.#undelivered.set(placeOf(notice), { kind: notice.kind, request: notice.request, since: notice.time });

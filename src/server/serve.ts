@@ -8,6 +8,7 @@ import type { FactSource } from '../app/fact-source.ts';
 import type { Quarantine } from '../app/quarantine.ts';
 import type { TilePlace } from '../app/tile-place.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import type { AcceptedLoss } from './accepted-loss.ts';
 import { displayNames } from './display-names.ts';
 import { allowedHosts, InFlight, isListed, isLoopback, parseNetworks } from './guard.ts';
 import { httpServer, listen, mount, type TlsFiles } from './http-server.ts';
@@ -15,7 +16,7 @@ import { openLedger, type OpenOptions, type RunningLedger } from './ledger-folde
 import { mirrorLedger, mirrorPlace, rememberedBy } from './ledger-mirror.ts';
 import { startMetrics } from './metrics.ts';
 import { noticesConfig, type NoticesConfig } from './notices-config.ts';
-import { startNotices } from './notices.ts';
+import { startNotices, type Notices } from './notices.ts';
 import { Papers } from './permit-papers.ts';
 import { LargeBodies } from './read-body.ts';
 import { startLog, type RequestLog } from './request-log.ts';
@@ -84,6 +85,7 @@ export const startServer = async (options: ServeOptions): Promise<Result<Running
   if (!settings.ok) return settings;
   // The ledger may be found damaged before there is anybody to tell, and later on.
   let tell: (quarantine: Quarantine) => void = () => undefined;
+  let loss: AcceptedLoss | undefined;
   const { mirror } = settings.value;
   const ledger = await openLedger(options.dir, {
     ...options,
@@ -92,11 +94,17 @@ export const startServer = async (options: ServeOptions): Promise<Result<Running
       options.onAlert?.(quarantine);
       tell(quarantine);
     },
+    onLoss: (accepted) => {
+      loss = accepted;
+      options.onLoss?.(accepted);
+    },
   });
   if (!ledger.ok) return ledger;
-  const started = await serveLedger(settings.value, ledger.value, (told) => {
-    tell = told;
-  });
+  const onTell = (notices: Notices): void => {
+    tell = notices.quarantined;
+    if (loss !== undefined) void notices.lossAccepted(loss.size);
+  };
+  const started = await serveLedger(settings.value, ledger.value, onTell);
   if (!started.ok) await ledger.value.close();
   return started;
 };
@@ -173,7 +181,7 @@ const contextFor = (
 const serveLedger = async (
   settings: Settings,
   ledger: RunningLedger,
-  onTell: (tell: (quarantine: Quarantine) => void) => void,
+  onTell: (notices: Notices) => void,
 ): Promise<Result<RunningServer>> => {
   const { options, host, port, tls, trusted } = settings;
   const { now = Date.now, perAddress = 256 } = options;
@@ -210,7 +218,7 @@ const serveLedger = async (
     now,
   });
   if (!notices.ok) return notices;
-  onTell(notices.value.quarantined);
+  onTell(notices.value);
   alertOf = notices.value.alertOf;
   context.metrics.notices(notices.value.figures);
   const listening = await listen(server, host, port);
