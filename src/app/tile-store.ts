@@ -5,7 +5,7 @@ import { readCheckpointNote } from '../ledger/checkpoint.ts';
 import { parseEntry } from '../ledger/entry.ts';
 import { emptyEdge, rootOf, type Edge } from '../ledger/merkle.ts';
 import { edgeOf } from '../ledger/proof.ts';
-import { StoreFailure, type LedgerHead, type LedgerStore, type StoredEntry } from '../ledger/store.ts';
+import { StoreFailure, type LedgerHead, type LedgerStore, type StoredBlob, type StoredEntry } from '../ledger/store.ts';
 import {
   formatTilePath,
   hashesAt,
@@ -67,7 +67,7 @@ export const findTile = async (
 export const readTiles = (source: TileSource): TileReader => {
   let known: Promise<number> | undefined;
   const size = (): Promise<number> => (known ??= sizeOfTiles(source));
-  let names: Promise<readonly string[]> | undefined;
+  let digests: Promise<readonly string[]> | undefined;
   // What was read last: entries are asked for in order, a page at a time.
   let bundle: { readonly index: number; readonly entries: readonly Uint8Array[] } | undefined;
   let leaves: { readonly index: number; readonly hashes: readonly string[] } | undefined;
@@ -123,12 +123,11 @@ export const readTiles = (source: TileSource): TileReader => {
     },
     blob: (_, digest) => source.get(blobPath(digest)),
     blobs: async (_, after, limit) => {
-      names ??= source.list('blob/');
-      const digests = (await names)
-        .map((path) => `sha256:${path.slice('blob/'.length)}`)
-        .filter((digest) => /^sha256:[0-9a-f]{64}$/.test(digest) && digest > after);
-      const page: { digest: string; bytes: Uint8Array }[] = [];
-      for (const digest of digests.slice(0, limit))
+      digests ??= blobDigests(source);
+      const all = await digests;
+      const start = firstAfter(all, after);
+      const page: StoredBlob[] = [];
+      for (const digest of all.slice(start, start + limit))
         page.push({ digest, bytes: (await source.get(blobPath(digest))) ?? Buffer.alloc(0) });
       return page;
     },
@@ -137,6 +136,22 @@ export const readTiles = (source: TileSource): TileReader => {
       return note === undefined ? undefined : Buffer.from(note).toString('utf8');
     },
   };
+};
+
+const blobDigests = async (source: TileSource): Promise<readonly string[]> =>
+  (await source.list('blob/'))
+    .map((path) => `sha256:${path.slice('blob/'.length)}`)
+    .filter((digest) => /^sha256:[0-9a-f]{64}$/.test(digest))
+    .sort();
+
+const firstAfter = (sorted: readonly string[], after: string): number => {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if ((sorted[middle] ?? '') > after) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 };
 
 const timeOf = ({ bytes }: StoredEntry): Instant | null => {

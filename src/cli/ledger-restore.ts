@@ -2,6 +2,8 @@
 import { appendSigned } from '../app/append-signed.ts';
 import type { Remembered } from '../app/remembered.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import { mirrorPlace, rememberedBy } from '../server/ledger-mirror.ts';
+import { readServerConfig } from '../server/server-config.ts';
 import {
   furthest,
   markOf,
@@ -36,7 +38,7 @@ export const restoreLedger = async (dir: string, options: RestoreOptions): Promi
     if (source.kind !== 'data folder')
       usage(`\`${dir}\` is a copy of a ledger`, 'name the data folder of a stopped server; `ledger import` makes one');
     const held = orFail(wholeOr(dir, await proveSource(dir, source, options.pin)));
-    const known = [...markOf(source.mark), ...given, ...ownMemory(held.identity.ledger)];
+    const known = [...markOf(source.mark), ...(await mirrorOf(dir)), ...given, ...ownMemory(held.identity.ledger)];
     const { from } = options;
     const back =
       from === undefined ? held : await withSource(from, undefined, (copy) => putBack(source, held, from, copy, known));
@@ -44,6 +46,14 @@ export const restoreLedger = async (dir: string, options: RestoreOptions): Promi
     orFail(refuseForks(standings));
     tell(dir, held, back, standings, options);
   });
+};
+
+// What the server itself would ask at its start.
+const mirrorOf = async (dir: string): Promise<readonly Remembered[]> => {
+  const { mirror } = orFail(readServerConfig(dir));
+  return mirror === undefined
+    ? []
+    : (await rememberedBy(mirrorPlace(mirror))).map(({ note }) => ({ what: `the mirror ${mirror}`, note }));
 };
 
 // Entries are only appended here. Where one in the middle is wrong, the whole ledger has to come from elsewhere.

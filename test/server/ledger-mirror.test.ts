@@ -102,6 +102,11 @@ test('L28, T4: an old copy with its old mark is caught by the mirror, whatever f
     await behind.server.stop();
     assert.equal(sizeAt(mirror), size, 'the mirror is left as it is');
   }
+  const asked = await runCli(['ledger', 'restore', '--dir', old]);
+  assert.equal(asked.code, 7);
+  assert.match(asked.stdout, new RegExp(`the mirror .* {2}size ${size}: ${size - 2} entries are missing`));
+  const doctor = await runCli(['doctor', '--dir', old]);
+  assert.match(doctor.stdout, new RegExp(`ok +mirror +at size ${size}`));
   const back = await runCli(['ledger', 'restore', '--dir', old, '--from', mirror, '--json']);
   assert.equal(back.code, 0, back.stderr);
   const whole = await serve(old);
