@@ -7,6 +7,7 @@ import { rootOf } from '../ledger/merkle.ts';
 import { MerkleSlab } from '../ledger/slab.ts';
 import type { LedgerHead, LedgerStore } from '../ledger/store.ts';
 import type { MarkKeeper } from './mark.ts';
+import type { Remembered } from './remembered.ts';
 import { isCorrupt, replay, type Damage, type EntrySource, type Folded } from './sequencer-replay.ts';
 
 export type AuditOptions<State, Command extends JsonObject, Event extends JsonObject> = {
@@ -20,6 +21,8 @@ export type AuditOptions<State, Command extends JsonObject, Event extends JsonOb
   readonly mark: MarkKeeper;
   /** Take a ledger whose mark is gone, such as one that was restored on another machine on purpose. */
   readonly acceptMissingMark?: boolean;
+  /** Checkpoints that are kept elsewhere, such as by a mirror. One that the log key signed counts like the mark. */
+  readonly remembered?: readonly Remembered[];
 };
 
 export type Audit<State> = {
@@ -101,7 +104,15 @@ const readHead = async (store: LedgerStore, tenant: string): Promise<LedgerHead 
 };
 
 const checkHead = async <State, Command extends JsonObject, Event extends JsonObject>(
-  { tenant, store, logKey, origin, mark, acceptMissingMark = false }: AuditOptions<State, Command, Event>,
+  {
+    tenant,
+    store,
+    logKey,
+    origin,
+    mark,
+    acceptMissingMark = false,
+    remembered = [],
+  }: AuditOptions<State, Command, Event>,
   kept: KeptCheckpoint,
   head: LedgerHead,
   folded: Folded<State>,
@@ -120,6 +131,11 @@ const checkHead = async <State, Command extends JsonObject, Event extends JsonOb
   if (kept.lost !== undefined) return { index: size, what: kept.lost };
   const wrongNote = kept.note === undefined ? undefined : checkNote('checkpoint', kept.note, logKey, origin, slab);
   if (wrongNote !== undefined) return wrongNote;
+  // Whatever is accepted of the mark: what the log key signed is not unsigned again (SPEC L28).
+  for (const { what, note } of remembered) {
+    const wrong = verifyCheckpoint(note, logKey, origin).ok ? checkNote(what, note, logKey, origin, slab) : undefined;
+    if (wrong !== undefined) return wrong;
+  }
   const marked = mark.read();
   if (!marked.ok) return { index: size, what: marked.refusal.message };
   if (marked.value === undefined)

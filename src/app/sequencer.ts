@@ -232,6 +232,16 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     this.#clock.accept(store.now === undefined ? now() : await store.now());
   }
 
+  /**
+   * Somebody outside holds proof that this ledger is not what its key signed, such as a mirror that is ahead of it. From
+   * here on nothing is appended (SPEC L28); a batch that is being written is still answered.
+   */
+  isolate(damage: Damage): void {
+    if (this.#quarantine !== undefined) return;
+    this.#isolate(damage);
+    this.#refuseAll(this.#queue.splice(0), refuseQuarantined(quarantineFrom(damage.index, damage.what)));
+  }
+
   /** Answers what is waiting, stops the followers, keeps the last checkpoint. The store stays open. */
   async close(): Promise<void> {
     const closing = refuse('ledger-unavailable', 'L12', 'the ledger is being closed', {}, 'try again when it runs');

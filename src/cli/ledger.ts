@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Option, type Command } from 'commander';
 import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
-import { exportLedger } from './ledger-export.ts';
+import { copyVerbs } from './ledger-copies.ts';
+import { folderOptions, pinOption, type Folder } from './ledger-options.ts';
 import { proveEntry } from './ledger-proof.ts';
 import { acceptV0Option, jsonOption } from './options.ts';
 import { usage } from './output.ts';
 import type { Verb } from './verb.ts';
 
 type VerifyLedgerOptions = CheckOptions & { readonly allowTrial?: true; readonly acceptV0?: boolean };
-type Folder = { readonly dir: string; readonly mark?: string };
-
-const folderOptions = (command: Command): Command =>
-  command
-    .addOption(
-      new Option('--dir <folder>', 'data folder of a stopped server, or an export').env('COUNTERSIGN_DIR').default('.'),
-    )
-    .option('--mark <file>', 'the mark, where it does not lie in the data folder');
-
-const pinOption = (): Option =>
-  new Option('--pin <digest>', 'digest of the genesis the ledger must begin with').env('COUNTERSIGN_PIN');
 
 export const verb: Verb = (program) => {
   const ledger = program.command('ledger').description('Check, export or prove a ledger, without its server.');
@@ -61,19 +50,7 @@ export const verb: Verb = (program) => {
     '$ countersign ledger verify ./export --pin sha256:…',
   );
 
-  examples(
-    jsonOption(
-      folderOptions(
-        ledger
-          .command('export')
-          .description('Write entries, documents and the newest checkpoint into a folder for somebody else.')
-          .argument('<out>', 'folder to make'),
-      ),
-    ).action((out: string, { dir, ...options }: Folder & { readonly json: boolean }) =>
-      exportLedger(dir, out, options),
-    ),
-    '$ countersign ledger export ./export --dir /srv/countersign',
-  );
+  copyVerbs(ledger);
 
   examples(
     folderOptions(

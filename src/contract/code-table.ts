@@ -43,6 +43,7 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'entry-unknown': [404, 5],
   'tile-unknown': [404, 5],
   'tile-malformed': [422, 7],
+  'resource-differs': [409, 7],
   'witness-request-malformed': [400, 1],
   'witness-log-unknown': [404, 5],
   'witness-old-size': [409, 5],

@@ -41,6 +41,7 @@ export const refusalCodes = [
   'entry-unknown',
   'tile-unknown',
   'tile-malformed',
+  'resource-differs',
   'witness-request-malformed',
   'witness-log-unknown',
   'witness-old-size',

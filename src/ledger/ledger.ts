@@ -12,6 +12,7 @@ export { MerkleSlab } from './slab.ts';
 export {
   bundleBytes,
   formatTilePath,
+  hashesAt,
   hashesFromTiles,
   holdsTile,
   parseTilePath,

@@ -59,7 +59,7 @@ export const parseTilePath = (path: string): Result<Tile> => {
 };
 
 /** Hashes that a tree of this size has at a level of tiles; entries lie as leaves do. */
-const hashesAt = (level: Tile['level'], size: number): number =>
+export const hashesAt = (level: Tile['level'], size: number): number =>
   Math.floor(size / tileWidth ** (level === 'entries' ? 0 : level));
 
 /** Whether a tree of this size holds all of the tile. */

@@ -64,6 +64,8 @@ export type Notices = {
   readonly alertOf: (request: string) => AlertStanding;
   /** Tells of a damaged ledger, by itself and without the ledger. */
   readonly quarantined: (quarantine: Quarantine) => void;
+  /** Tells that the ledger was started without its mark, at this size. */
+  readonly lossAccepted: (size: number) => Promise<void>;
   /** Resolves when every entry that is committed now has been looked at; sending may still be under way. */
   readonly caughtUp: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -174,6 +176,15 @@ class NoticeOffice implements Notices {
     this.#post(notice);
   };
 
+  readonly lossAccepted = async (size: number): Promise<void> => {
+    const time = instantFromMs(this.#now());
+    this.#options.log('error', 'loss-accepted', { size });
+    const detail = `it is said to end at size ${size}`;
+    await this.#announce([
+      { kind: 'ledger.loss-accepted', index: size, n: 0, time, request: null, to: [], detail },
+    ]).catch((error: unknown) => this.#options.log('warn', 'notices-unwritable', { why: textOf(error) }));
+  };
+
   readonly caughtUp = async (): Promise<void> => this.#follower?.caughtUp();
 
   readonly stop = async (): Promise<void> => {
@@ -194,7 +205,17 @@ class NoticeOffice implements Notices {
     const notices = entries
       .filter(({ time }) => time >= oldest)
       .flatMap((entry) => planNotices(entry, sequencer.state()));
-    if (notices.length === 0) return;
+    return notices.length === 0 ? undefined : this.#told(notices);
+  }
+
+  /** Makes durable what no entry leads to, then lets it go. */
+  async #announce(notices: readonly Notice[]): Promise<void> {
+    const { rows, written } = this.#told(notices);
+    await this.#options.store.writeViews(tenant, rows);
+    written();
+  }
+
+  #told(notices: readonly Notice[]): Required<Followed> {
     const alerts = notices.filter((notice) => laneOf(notice) === 'alert');
     const rows = alerts.map((notice) => ({ view: undeliveredView, key: placeOf(notice), value: noticeRow(notice) }));
     return {

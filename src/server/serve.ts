@@ -6,14 +6,17 @@ import { fileDigestSource } from '../adapters/files/file-digest-source.ts';
 import { gitSource } from '../adapters/git/git-source.ts';
 import type { FactSource } from '../app/fact-source.ts';
 import type { Quarantine } from '../app/quarantine.ts';
+import type { TilePlace } from '../app/tile-place.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import type { AcceptedLoss } from './accepted-loss.ts';
 import { displayNames } from './display-names.ts';
 import { allowedHosts, InFlight, parseNetworks } from './guard.ts';
 import { httpServer, listen, mount, type TlsFiles } from './http-server.ts';
 import { openLedger, type OpenOptions, type RunningLedger } from './ledger-folder.ts';
+import { mirrorLedger, mirrorPlace, rememberedBy } from './ledger-mirror.ts';
 import { startMetrics } from './metrics.ts';
 import { noticesConfig, type NoticesConfig } from './notices-config.ts';
-import { startNotices } from './notices.ts';
+import { startNotices, type Notices } from './notices.ts';
 import { Papers } from './permit-papers.ts';
 import { checkReach, closeServer, onlyTrustedPeers, readTls, wrongProxies } from './reach.ts';
 import { LargeBodies } from './read-body.ts';
@@ -61,6 +64,7 @@ type Settings = {
   readonly trusted: BlockList;
   readonly factSources: readonly FactSource[];
   readonly notices: NoticesConfig;
+  readonly mirror: TilePlace | undefined;
 };
 
 export type RunningServer = {
@@ -84,17 +88,26 @@ export const startServer = async (options: ServeOptions): Promise<Result<Running
   if (!settings.ok) return settings;
   // The ledger may be found damaged before there is anybody to tell, and later on.
   let tell: (quarantine: Quarantine) => void = () => undefined;
+  let loss: AcceptedLoss | undefined;
+  const { mirror } = settings.value;
   const ledger = await openLedger(options.dir, {
     ...options,
+    remembered: [...(options.remembered ?? []), ...(mirror === undefined ? [] : await rememberedBy(mirror))],
     onAlert: (quarantine) => {
       options.onAlert?.(quarantine);
       tell(quarantine);
     },
+    onLoss: (accepted) => {
+      loss = accepted;
+      options.onLoss?.(accepted);
+    },
   });
   if (!ledger.ok) return ledger;
-  const started = await serveLedger(settings.value, ledger.value, (told) => {
-    tell = told;
-  });
+  const onTell = (notices: Notices): void => {
+    tell = notices.quarantined;
+    if (loss !== undefined) void notices.lossAccepted(loss.size);
+  };
+  const started = await serveLedger(settings.value, ledger.value, onTell);
   if (!started.ok) await ledger.value.close();
   return started;
 };
@@ -128,6 +141,7 @@ const settle = (options: ServeOptions): Result<Settings> => {
       ...(options.factSources ?? []),
     ],
     notices: config.notices ?? noticesConfig.parse({}),
+    mirror: config.mirror === undefined ? undefined : mirrorPlace(config.mirror),
   });
 };
 
@@ -170,7 +184,7 @@ const contextFor = (
 const serveLedger = async (
   settings: Settings,
   ledger: RunningLedger,
-  onTell: (tell: (quarantine: Quarantine) => void) => void,
+  onTell: (notices: Notices) => void,
 ): Promise<Result<RunningServer>> => {
   const { options, host, port, tls, trusted } = settings;
   const { now = Date.now, perAddress = 256 } = options;
@@ -207,7 +221,7 @@ const serveLedger = async (
     now,
   });
   if (!notices.ok) return notices;
-  onTell(notices.value.quarantined);
+  onTell(notices.value);
   alertOf = notices.value.alertOf;
   context.metrics.notices(notices.value.figures);
   const listening = await listen(server, host, port);
@@ -218,6 +232,8 @@ const serveLedger = async (
   const own = host.includes(':') ? `[${host}]` : host;
   url = url === '' ? `${tls === null ? 'http' : 'https'}://${own}:${listening.value}` : url;
   hosts = allowedHosts(url, host, listening.value);
+  const mirror = settings.mirror === undefined ? undefined : mirrorLedger(settings.mirror, ledger, log);
+  if (mirror !== undefined) context.metrics.mirror(mirror.figures);
   const ticker = startTicker(sequencer, now, options.tickEveryMs);
   log.event('info', 'listening', { url, quarantined: sequencer.quarantine() !== undefined });
   let stopped: Promise<void> | undefined;
@@ -228,6 +244,7 @@ const serveLedger = async (
       await closeServer(server, options.stopWithinMs ?? 10_000, log);
       await ticker.stop();
       await notices.value.stop();
+      await mirror?.stop();
       context.metrics.close();
       await ledger.close();
       log.event('info', 'stopped');
