@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fsck, type FsckReport } from '../app/fsck.ts';
+import type { Damage } from '../app/sequencer-replay.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { refuseFormats, refuseTrial } from '../verify/examine.ts';
 import type { WitnessPolicy } from '../ledger/witness-policy.ts';
@@ -48,11 +49,14 @@ const look = async (folder: string, source: LedgerSource, options: CheckOptions)
   const { ledger, trial, logKey, origin }: LedgerIdentity = identity.value;
   if (pin !== undefined && pin !== ledger)
     return { ...unreadable(0, `it is ledger \`${ledger}\`, not the pinned \`${pin}\``), ledger, trial, pinned: false };
-  const report = orFail(
-    await fsck(source.store, source.tenant, lifecycle, logKey, {
-      origin,
-      ...(source.mark === undefined ? {} : { mark: source.mark }),
-    }),
+  const report = withFiles(
+    orFail(
+      await fsck(source.store, source.tenant, lifecycle, logKey, {
+        origin,
+        ...(source.mark === undefined ? {} : { mark: source.mark }),
+      }),
+    ),
+    await source.checkFiles?.(logKey),
   );
   const unwanted =
     stranger === undefined ? undefined : (refuseTrial(trial, stranger) ?? refuseFormats(trial, stranger));
@@ -66,6 +70,12 @@ const look = async (folder: string, source: LedgerSource, options: CheckOptions)
   const what = 'it and what follows stand under no checkpoint that the log key signed';
   return { ...found, sound: false, damage: { index: signed, what } };
 };
+
+// Of two things that are wrong, the first; of one thing seen twice, the one that names the file.
+const withFiles = (report: FsckReport, files: Damage | undefined): FsckReport =>
+  files === undefined || (report.damage !== null && report.damage.index < files.index)
+    ? report
+    : { ...report, sound: false, damage: files };
 
 const tell = (folder: string, found: Finding): void => {
   const { sound, damage, entries, blobs, root, time, signedSize } = found;

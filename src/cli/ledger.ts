@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Option, type Command } from 'commander';
 import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
-import { exportLedger } from './ledger-export.ts';
+import { copyVerbs } from './ledger-copies.ts';
 import { addHistoryVerbs } from './ledger-history.ts';
+import { folderOptions, pinOption, type Folder } from './ledger-options.ts';
 import { proveEntry } from './ledger-proof.ts';
 import { durationMs } from './duration.ts';
 import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
@@ -17,17 +17,6 @@ type VerifyLedgerOptions = Omit<CheckOptions, 'witnesses'> & {
   readonly fresh?: string;
   readonly witnesses?: string;
 };
-type Folder = { readonly dir: string; readonly mark?: string };
-
-const folderOptions = (command: Command): Command =>
-  command
-    .addOption(
-      new Option('--dir <folder>', 'data folder of a stopped server, or an export').env('COUNTERSIGN_DIR').default('.'),
-    )
-    .option('--mark <file>', 'the mark, where it does not lie in the data folder');
-
-const pinOption = (): Option =>
-  new Option('--pin <digest>', 'digest of the genesis the ledger must begin with').env('COUNTERSIGN_PIN');
 
 export const verb: Verb = (program) => {
   const ledger = program
@@ -78,19 +67,7 @@ export const verb: Verb = (program) => {
     '$ countersign ledger verify ./export --pin sha256:…',
   );
 
-  examples(
-    jsonOption(
-      folderOptions(
-        ledger
-          .command('export')
-          .description('Write entries, documents and the newest checkpoint into a folder for somebody else.')
-          .argument('<out>', 'folder to make'),
-      ),
-    ).action((out: string, { dir, ...options }: Folder & { readonly json: boolean }) =>
-      exportLedger(dir, out, options),
-    ),
-    '$ countersign ledger export ./export --dir /srv/countersign',
-  );
+  copyVerbs(ledger);
 
   examples(
     folderOptions(

@@ -27,10 +27,10 @@ export type PointOptions = {
   readonly instance: string;
   readonly minPersons?: number | undefined;
   readonly minPersonsFor?: { readonly [action: string]: number } | undefined;
+  /** Witnesses of its own: it takes no permit that their quorum has not cosigned, nor one whose lock they did not see kept. */
+  readonly witnesses?: WitnessPolicy | undefined;
   readonly allowTrial?: boolean | undefined;
   readonly acceptV0?: boolean | undefined;
-  /** Its own policy of witnesses: the checkpoint of a permit must have the quorum. */
-  readonly witnesses?: WitnessPolicy | undefined;
   /** How old the checkpoint of a permit may be, by the witnesses' clocks or else the log's (SPEC Y12). */
   readonly freshWithinMs?: number | undefined;
   /** Its own clock; the machine's when left out. */
@@ -120,9 +120,9 @@ const inspect = (setting: Setting, permitFile: string | Uint8Array, wanted: Want
     acceptV0: options.acceptV0,
     minPersons: options.minPersons,
     minPersonsFor: options.minPersonsFor,
+    witnesses: options.witnesses,
     knownGovernance: governance.value[0]?.hash,
     now: setting.now(),
-    witnesses: options.witnesses,
     fresh: options.freshWithinMs === undefined ? undefined : { now: setting.now(), withinMs: options.freshWithinMs },
     expect: { ...wanted, audience: options.instance },
   });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { CosigningStanding } from '../app/head-cosigner.ts';
+import type { MirrorFigures } from '../app/mirror.ts';
 import type { LedgerSequencer } from './ledger-folder.ts';
 import type { NoticeFigures } from './notices.ts';
 
@@ -14,6 +15,8 @@ export type Metrics = {
   readonly notices: (figures: () => NoticeFigures) => void;
   /** Adds the figures of heartbeats and witnesses. */
   readonly heads: (standing: () => CosigningStanding) => void;
+  /** Adds the figures of the mirror. */
+  readonly mirror: (figures: () => MirrorFigures) => void;
   readonly text: () => Promise<string>;
   readonly close: () => void;
 };
@@ -60,6 +63,7 @@ export const startMetrics = (sequencer: LedgerSequencer): Metrics => {
     },
     notices: (figures) => noticeGauges(figures, registers),
     heads: (standing) => headGauges(standing, registers),
+    mirror: (figures) => mirrorGauges(figures, registers),
     text: async () => (registers[0] === undefined ? '' : registers[0].metrics()),
     close: unsubscribe,
   };
@@ -120,6 +124,17 @@ const headGauges = (standing: () => CosigningStanding, registers: Registry[]): v
       for (const { name, refusal } of standing().witnesses) failing.set({ witness: name }, refusal === null ? 0 : 1);
     },
   });
+};
+
+const mirrorGauges = (figures: () => MirrorFigures, registers: Registry[]): void => {
+  const gauge = gaugesIn(registers);
+  gauge('countersign_mirror_entries', 'Entries that the mirror is known to hold', () => figures().size ?? 0);
+  gauge('countersign_mirror_behind', 'Published entries that the mirror does not hold yet', () => figures().behind);
+  gauge(
+    'countersign_mirror_failing',
+    'Attempts that failed since the mirror was last brought up to date',
+    () => figures().failing,
+  );
 };
 
 const stateGauges = (sequencer: LedgerSequencer, registers: Registry[]): void => {

@@ -18,6 +18,7 @@ const path = z.string().min(1).max(1000);
  *     trusted-proxies: [10.0.0.5]
  *     git: {repository: /srv/shop.git, base: refs/heads/main}
  *     files: {root: /srv/builds}
+ *     mirror: /mnt/other-disk/mirror
  *     notices: {…}
  *     heartbeat: {every: 60s}
  *     witnesses: {policy: witnesses.policy}
@@ -40,6 +41,8 @@ const serverConfig = z.strictObject({
     })
     .optional(),
   files: z.strictObject({ root: path }).optional(),
+  /** Folder, best on another machine's disk, in which a copy of the ledger is kept up to date. */
+  mirror: path.optional(),
   notices: noticesConfig.optional(),
   heartbeat: heartbeatConfig.optional(),
   witnesses: witnessesConfig.optional(),
@@ -136,12 +139,13 @@ const lineOf = (document: Document.Parsed, field: readonly string[], lines: Line
 };
 
 const fromFolder = (config: ServerConfig, dir: string): ServerConfig => {
-  const { tls, git, files, witnesses } = config;
+  const { tls, git, files, mirror, witnesses } = config;
   return {
     ...config,
     ...(tls === undefined ? {} : { tls: { certificate: resolve(dir, tls.certificate), key: resolve(dir, tls.key) } }),
     ...(git === undefined ? {} : { git: { ...git, repository: resolve(dir, git.repository) } }),
     ...(files === undefined ? {} : { files: { root: resolve(dir, files.root) } }),
+    ...(mirror === undefined ? {} : { mirror: resolve(dir, mirror) }),
     ...(witnesses === undefined ? {} : { witnesses: { ...witnesses, policy: resolve(dir, witnesses.policy) } }),
   };
 };

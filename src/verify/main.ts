@@ -21,7 +21,7 @@ const usage = `countersign-verify FILE --pin sha256:…  checks a permit or an e
   --action NAME      the action it has to be for
   --target TARGET    the target it has to be for
   --fresh DURATION   also asks that its checkpoint is no older, such as 30s, 10m, 2h
-  --witnesses FILE   your own policy of witnesses (c2sp.org/tlog-policy); its quorum has to have cosigned
+  --witnesses FILE   your own policy of witnesses: their quorum has to have cosigned it, and seen a time lock kept
   --unexpired        also asks that it has not expired, by this machine's clock
   --allow-trial      takes files of trial ledgers
   --accept-v0        takes formats of version v0 outside trials
@@ -70,6 +70,17 @@ const readInput = (file: string): Uint8Array => {
   }
 };
 
+const readPolicy = (file: string): WitnessPolicy => {
+  let text = '';
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch {
+    return wrong(`the policy of witnesses \`${file}\` cannot be read, or is not UTF-8`);
+  }
+  const policy = parseWitnessPolicy(text);
+  return policy.ok ? policy.value : wrong(policy.refusal.message);
+};
+
 const { values, positionals } = readOptions();
 if (values.help === true) {
   process.stdout.write(usage);
@@ -97,11 +108,6 @@ const durationOf = (text: string): number => {
   return ms === undefined ? wrong(`\`${text}\` is no duration, such as 10m`) : Number(count) * ms;
 };
 
-const policyIn = (file: string): WitnessPolicy => {
-  const policy = parseWitnessPolicy(Buffer.from(readInput(file)).toString('utf8'));
-  return policy.ok ? policy.value : wrong(policy.refusal.message);
-};
-
 const { fresh } = values;
 const verdict = verifyFile(readInput(file ?? ''), {
   pin: pin ?? '',
@@ -110,7 +116,7 @@ const verdict = verifyFile(readInput(file ?? ''), {
   minPersons: floor === undefined ? undefined : Number(floor),
   now: values.unexpired === true ? instantFromMs(Date.now()) : undefined,
   fresh: fresh === undefined ? undefined : { now: instantFromMs(Date.now()), withinMs: durationOf(fresh) },
-  witnesses: values.witnesses === undefined ? undefined : policyIn(values.witnesses),
+  witnesses: values.witnesses === undefined ? undefined : readPolicy(values.witnesses),
   expect: { audience: values.audience, action: values.action, target: values.target },
 });
 process.stdout.write(values.json === true ? `${JSON.stringify(verdict)}\n` : formatVerdict(verdict));

@@ -35,7 +35,7 @@ export type VerifyOptions = {
   readonly expect?: Expectations | undefined;
   /** Leaf hash of the newest governance entry the reader has seen: an older state of governance is refused (T13). */
   readonly knownGovernance?: string | undefined;
-  /** The reader's own policy of witnesses: its quorum must have cosigned the checkpoint. */
+  /** The reader's own witnesses: their quorum has to have cosigned the permit, and a time lock has to show in their times. */
   readonly witnesses?: WitnessPolicy | undefined;
   /** How old the checkpoint may be at this moment of the reader's own clock (SPEC Y12). Without it, its age is not judged. */
   readonly fresh?: { readonly now: Instant; readonly withinMs: number } | undefined;
@@ -65,7 +65,6 @@ export type CheckCode =
   | 'governance'
   | 'inclusion'
   | 'seen'
-  | 'witnesses'
   | 'freshness'
   | 'change'
   | 'seats'
@@ -75,6 +74,8 @@ export type CheckCode =
   | 'persons'
   | 'expectations'
   | 'validity'
+  | 'witnesses'
+  | 'witnessed-lock'
   | 'later'
   | 'consumption'
   | 'result'

@@ -25,12 +25,12 @@ export const verifierOf = (of: Cosigner) => {
 };
 export const witnessKey = cosigner('witness.example/w1', Buffer.alloc(32, 2));
 
-/** A log's tree, of which any size can be shown; another `history` is another tree from its first leaf on. */
-export const treeOf = (entries: number, history = 'one') => {
+/** A log's tree, of which any size can be shown; another `history`, or another `parting`, is another tree from there on. */
+export const treeOf = (entries: number, history = 'one', parting = entries) => {
   const slab = new MerkleSlab();
-  for (let at = 0; at < entries; at += 1) slab.append(leafHash(`${history} ${at}`));
-  const noteAt = (size: number): string =>
-    signCheckpoint({ origin: log.name, size, root: rootOf(slab.edge(size)) }, log);
+  for (let at = 0; at < entries; at += 1) slab.append(leafHash(`${history} ${at}${at < parting ? '' : ' parted'}`));
+  const rootAt = (size: number): string => rootOf(slab.edge(size));
+  const noteAt = (size: number): string => signCheckpoint({ origin: log.name, size, root: rootAt(size) }, log);
   const proof = (from: number, to: number): readonly string[] => consistencyProof(from, to, slab.hashAt);
   const request = (size: number, signal = new AbortController().signal): CosignRequest => ({
     note: noteAt(size),
@@ -38,7 +38,7 @@ export const treeOf = (entries: number, history = 'one') => {
     consistencyFrom: (from) => ok(proof(from, size)),
     signal,
   });
-  return { noteAt, proof, request };
+  return { rootAt, noteAt, proof, request };
 };
 
 export type Site = { readonly url: string; readonly asked: string[]; readonly close: () => Promise<void> };
