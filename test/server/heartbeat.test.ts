@@ -75,6 +75,7 @@ test('L21: permit files and receipts carry it and hold; the pin decides as befor
   assert.equal(verdict.result, 'PASS', JSON.stringify(verdict.reasons));
   const again = await running.permit(request.request);
   assert.equal(again.body.file, permit.file, 'it is sent again unchanged');
+  assert.ok(!('witnessed' in file), 'where nobody is asked nobody has cosigned');
   await running.close();
 });
 
