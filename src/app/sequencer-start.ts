@@ -23,7 +23,12 @@ export type AuditOptions<State, Command extends JsonObject, Event extends JsonOb
   readonly acceptMissingMark?: boolean;
   /** Checkpoints that are kept elsewhere, such as by a mirror. One that the log key signed counts like the mark. */
   readonly remembered?: readonly Remembered[];
+  /** Called now and then while the entries are looked at. */
+  readonly onLook?: (progress: LookedAt) => void;
 };
+
+/** How many entries of those there are have been looked at; null until that is known. */
+export type LookedAt = { readonly entries: number; readonly of: number | null };
 
 export type Audit<State> = {
   readonly folded: Folded<State>;
@@ -49,20 +54,23 @@ export const audit = async <State, Command extends JsonObject, Event extends Jso
   options: AuditOptions<State, Command, Event>,
   onEntry: (entry: FoldedEntry<Command, Event>) => void = () => {},
 ): Promise<Audit<State>> => {
-  const { tenant, store, decider } = options;
+  const { tenant, store, decider, onLook } = options;
   const slab = new MerkleSlab();
   const start: Folded<State> = { state: decider.initialState, size: 0, time: null };
   // Before the head: others may append meanwhile, and keep a checkpoint that is beyond the head that was read.
   const kept = await keptCheckpoint(store, tenant);
   const head = await readHead(store, tenant);
+  const size = 'what' in head ? head.entries : head.size;
+  onLook?.({ entries: 0, of: size });
   const { folded, damage } = await replay(
     tenant,
     decider,
     sourceOf(store, tenant),
     start,
-    'what' in head ? head.entries : head.size,
+    size,
     (entry: FoldedEntry<Command, Event>) => {
       slab.append(entry.leafHash);
+      if (slab.size % pageSize === 0) onLook?.({ entries: slab.size, of: size });
       onEntry(entry);
     },
     (error) => store.shared !== true || isCorrupt(error),

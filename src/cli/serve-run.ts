@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Quarantine } from '../app/quarantine.ts';
 import { fingerprintWords } from '../crypto/words.ts';
-import { startServer, type RunningServer, type ServeOptions } from '../server/serve.ts';
+import { startServer, type RunningServer } from '../server/serve.ts';
+import type { ServeOptions } from '../server/serve-settings.ts';
 import { fail, escaped, orFail, print, say, styled, styledOut, usage } from './output.ts';
 import { readListen, type ServeVerbOptions } from './serve.ts';
 

@@ -93,6 +93,7 @@ const passing = new Set<string>([
   'overloaded',
   'answer-malformed',
   'ledger-unavailable',
+  'ledger-opening',
 ]);
 
 const demandConsistency = async (

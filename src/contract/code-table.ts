@@ -43,6 +43,7 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'store-closed': [503, 6],
   'ledger-quarantined': [503, 6],
   'ledger-unavailable': [503, 6],
+  'ledger-opening': [503, 6],
   'ledger-damaged': [503, 6],
   'entry-unknown': [404, 5],
   'tile-unknown': [404, 5],

@@ -41,6 +41,7 @@ export const refusalCodes = [
   'store-closed',
   'ledger-quarantined',
   'ledger-unavailable',
+  'ledger-opening',
   'ledger-damaged',
   'entry-unknown',
   'tile-unknown',

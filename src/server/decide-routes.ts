@@ -107,13 +107,13 @@ export const result: Handler = async (context, call) => {
 
 /** `GET /v1/challenge` and `POST /v1/sessions`: a session lets its holder read, and nothing else (SPEC H7). */
 export const challenge: Handler = (context) =>
-  json({ challenge: context.sessions.challenge(), server: context.publicUrl() }, 200, { 'cache-control': 'no-store' });
+  json({ challenge: context.sessions.challenge(), server: context.publicUrl }, 200, { 'cache-control': 'no-store' });
 
 export const openSession: Handler = async (context, call) => {
   const { envelope: given } = call.body as { readonly envelope: EnvelopeBody };
   const envelope = normaliseEnvelope(given);
   if (!envelope.ok) return problemReply(envelope.refusal);
-  const opened = await context.sessions.open(context.sequencer.state(), envelope.value, context.publicUrl());
+  const opened = await context.sessions.open(context.sequencer.state(), envelope.value, context.publicUrl);
   if (!opened.ok) return problemReply(opened.refusal);
   const { token, principal, expiresAt } = opened.value;
   return json({ token, principal, expires_at: expiresAt }, 201);

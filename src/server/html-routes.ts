@@ -57,7 +57,7 @@ const contextOf = (context: ServerContext, call: Call, nonce: string): PageConte
     trial,
     ledger: origin,
     pin: ledger,
-    serverUrl: context.publicUrl(),
+    serverUrl: context.publicUrl,
   };
 };
 
@@ -110,7 +110,7 @@ export const requestPage: Handler = async (context, call) => {
 
 const placeOf = (context: ServerContext): CommandPlace => {
   const { ledger, trial } = identityOf(context.sequencer.state());
-  return { serverUrl: context.publicUrl(), pin: ledger, trial };
+  return { serverUrl: context.publicUrl, pin: ledger, trial };
 };
 
 export const signInPage: Handler = (context, call) =>

@@ -77,8 +77,8 @@ export const mount = (frontier: Frontier): Hono<Bindings> => {
 
 const shownPath = (incoming: IncomingMessage): string => (incoming.url ?? '').split('?', 1)[0]?.slice(0, 100) ?? '';
 
-// Whoever comes with a browser gets a page to read; programs, which take anything or JSON, a problem.
-const refusedFor = (incoming: IncomingMessage, { refusal }: Refused): Reply =>
+/** Whoever comes with a browser gets a page to read; programs, which take anything or JSON, a problem. */
+export const refusedFor = (incoming: IncomingMessage, { refusal }: Refused): Reply =>
   /\btext\/html\b/.test(incoming.headers.accept ?? '') ? problemPage(refusal) : problemReply(refusal);
 
 const unknownRoute = (incoming: IncomingMessage): Reply =>
@@ -95,11 +95,12 @@ const wrongMethod = (incoming: IncomingMessage, methods: readonly string[]): Rep
 
 export type TlsFiles = { readonly certificate: string; readonly key: string };
 
+/** What node's server calls for each request. */
+export const answering = (app: Hono<Bindings>): RequestListener =>
+  getRequestListener((request, env) => app.fetch(request, env), { overrideGlobalObjects: false });
+
 /** The server with its time limits: whoever sends slowly is cut off (SPEC H10). */
-export const httpServer = (app: Hono<Bindings>, tls: TlsFiles | null): Server => {
-  const listener = getRequestListener((request, env) => app.fetch(request, env), {
-    overrideGlobalObjects: false,
-  }) as RequestListener;
+export const httpServer = (listener: RequestListener, tls: TlsFiles | null): Server => {
   const limits = {
     headersTimeout: 10_000,
     requestTimeout: 60_000,

@@ -7,6 +7,7 @@ import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Quarantine } from '../app/quarantine.ts';
 import type { Remembered } from '../app/remembered.ts';
 import { startSequencer, type Sequencer } from '../app/sequencer.ts';
+import type { LookedAt } from '../app/sequencer-start.ts';
 import { formatOpenSshPrivateKey } from '../crypto/openssh-private-key.ts';
 import { noteSigner, type NoteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
@@ -61,6 +62,8 @@ export type OpenOptions = {
   /** Checkpoints that are kept elsewhere: a ledger that contradicts one is quarantined. */
   readonly remembered?: readonly Remembered[];
   readonly now?: () => number;
+  /** How far the look at the whole ledger has come. */
+  readonly onLook?: (progress: LookedAt) => void;
   /** The ledger is damaged: reads and export go on, nothing is appended. */
   readonly onAlert?: (quarantine: Quarantine) => void;
   /** The process must end: what is durable is unknown, or an invariant broke. */
@@ -232,6 +235,7 @@ const startIn = async (
     acceptMissingMark: options.acceptMissingMark ?? acceptLoss !== undefined,
     acceptTimeJump: options.acceptTimeJump ?? false,
     remembered: options.remembered ?? [],
+    ...(options.onLook === undefined ? {} : { onLook: options.onLook }),
   });
   if (!started.ok) return started;
   const sequencer = started.value;

@@ -28,6 +28,7 @@ const titleOf = (code: string): string => `${code.slice(0, 1).toUpperCase()}${co
 export const extraHeaders = (refusal: Refusal): Readonly<Record<string, string>> => {
   if (refusal.code === 'sign-in-needed') return { 'www-authenticate': 'Bearer' };
   if (refusal.code === 'overloaded') return { 'retry-after': '1' };
+  if (refusal.code === 'ledger-opening') return { 'retry-after': '5' };
   return refusal.code === 'method-wrong' ? { allow: String(refusal.facts['allow'] ?? '') } : {};
 };
 

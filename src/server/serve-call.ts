@@ -23,7 +23,7 @@ export type Frontier = {
   readonly inFlight: InFlight;
   readonly largeBodies: LargeBodies;
   readonly trusted: BlockList;
-  readonly hosts: () => ReadonlySet<string>;
+  readonly hosts: ReadonlySet<string>;
 };
 
 type Params = Readonly<Record<string, string>>;
@@ -115,7 +115,7 @@ const readCall = async (
 ): Promise<Result<Call>> => {
   const { headers } = incoming;
   const carried = secretIn(headers, context.secure);
-  const foreign = checkBrowser(incoming, hosts(), context.publicUrl(), carried?.byCookie === true);
+  const foreign = checkBrowser(incoming, hosts, context.publicUrl, carried?.byCookie === true);
   if (foreign !== undefined) return foreign;
   const reader = await readerOf(context, route, incoming);
   if (!reader.ok) return reader;

@@ -1,78 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { BlockList } from 'node:net';
-import { fileDigestSource } from '../adapters/files/file-digest-source.ts';
-import { gitSource } from '../adapters/git/git-source.ts';
-import type { FactSource } from '../app/fact-source.ts';
-import { defaultEveryMs, type HeadCosigner } from '../app/head-cosigner.ts';
+import type { HeadCosigner } from '../app/head-cosigner.ts';
 import type { Quarantine } from '../app/quarantine.ts';
-import type { TilePlace } from '../app/tile-place.ts';
-import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import { ok, type Result } from '../kernel/refusal.ts';
 import type { AcceptedLoss } from './accepted-loss.ts';
 import { startCosigning } from './cosigning.ts';
 import { displayNames } from './display-names.ts';
-import { allowedHosts, InFlight, parseNetworks } from './guard.ts';
-import type { WitnessesConfig } from './heartbeat-config.ts';
-import { httpServer, listen, mount, type TlsFiles } from './http-server.ts';
-import { openLedger, type OpenOptions, type RunningLedger } from './ledger-folder.ts';
-import { mirrorLedger, mirrorPlace, rememberedBy } from './ledger-mirror.ts';
+import { openFrontDoor, type FrontDoor } from './front-door.ts';
+import { InFlight } from './guard.ts';
+import { answering, mount } from './http-server.ts';
+import { openLedger, type RunningLedger } from './ledger-folder.ts';
+import { mirrorLedger, rememberedBy } from './ledger-mirror.ts';
 import { startMetrics } from './metrics.ts';
-import { noticesConfig, type NoticesConfig } from './notices-config.ts';
 import { startNotices, type Notices } from './notices.ts';
 import { Papers } from './permit-papers.ts';
-import { checkReach, closeServer, onlyTrustedPeers, readTls, wrongProxies } from './reach.ts';
 import { LargeBodies } from './read-body.ts';
-import { startLog } from './request-log.ts';
+import { startLog, type RequestLog } from './request-log.ts';
 import { RequestOrder } from './request-order.ts';
-import { readServerConfig } from './server-config.ts';
+import { settle, type ServeOptions, type Settings } from './serve-settings.ts';
 import type { ServerContext } from './server-context.ts';
 import { OwnShelf } from './session-shelf.ts';
 import { Sessions } from './sessions.ts';
 import { SharedShelf } from './shared-shelf.ts';
 import { startTicker } from './ticker.ts';
 import { TokenList } from './tokens.ts';
-
-/** What is given here goes before what `DIR/countersign.yaml` says. */
-export type ServeOptions = OpenOptions & {
-  /** Data folder. */
-  readonly dir: string;
-  readonly host?: string;
-  /** 0 lets the system pick one. */
-  readonly port?: number;
-  /** Port when neither this nor the configuration names one; 0 by default. */
-  readonly fallbackPort?: number;
-  /** Address by which people and machines reach the server, when it is another than where it listens. */
-  readonly publicUrl?: string;
-  /** Paths of PEM files. */
-  readonly tls?: TlsFiles;
-  /** Addresses or networks of proxies that end TLS in front of it. */
-  readonly trustedProxies?: readonly string[];
-  /** Beside those that the configuration names. */
-  readonly factSources?: readonly FactSource[];
-  /** Where log lines go; standard error by default. */
-  readonly log?: (lines: string) => void;
-  readonly stopWithinMs?: number;
-  readonly tickEveryMs?: number;
-  /** The longest that it goes without a heartbeat. */
-  readonly heartbeatEveryMs?: number;
-  /** Requests of one address that may be under way at a time. */
-  readonly perAddress?: number;
-};
-
-type Settings = {
-  readonly options: ServeOptions;
-  readonly host: string;
-  readonly port: number;
-  readonly publicUrl: string | undefined;
-  readonly tls: TlsFiles | null;
-  readonly trusted: BlockList;
-  readonly factSources: readonly FactSource[];
-  readonly notices: NoticesConfig;
-  readonly heartbeatEveryMs: number;
-  readonly witnesses: WitnessesConfig | undefined;
-  readonly mirror: TilePlace | undefined;
-};
 
 export type RunningServer = {
   /** Address without a slash at the end. */
@@ -91,15 +43,26 @@ const version = (): string => {
 
 /** Opens a data folder and serves it over HTTP. A damaged ledger is served too, for reading. */
 export const startServer = async (options: ServeOptions): Promise<Result<RunningServer>> => {
-  const settings = settle(options);
-  if (!settings.ok) return settings;
+  const settled = settle(options);
+  if (!settled.ok) return settled;
+  const settings = settled.value;
+  const log = startLog(options.log ?? ((lines) => process.stderr.write(lines)));
+  const door = await openFrontDoor(settings, log);
+  if (!door.ok) return door;
+  const started = await openAndServe(settings, door.value, log);
+  if (!started.ok) await door.value.close(0);
+  return started;
+};
+
+const openAndServe = async (settings: Settings, door: FrontDoor, log: RequestLog): Promise<Result<RunningServer>> => {
+  const { options, mirror } = settings;
   // The ledger may be found damaged before there is anybody to tell, and later on.
   let tell: (quarantine: Quarantine) => void = () => undefined;
   let loss: AcceptedLoss | undefined;
-  const { mirror } = settings.value;
   const ledger = await openLedger(options.dir, {
     ...options,
     remembered: [...(options.remembered ?? []), ...(mirror === undefined ? [] : await rememberedBy(mirror))],
+    onLook: door.lookedAt,
     onAlert: (quarantine) => {
       options.onAlert?.(quarantine);
       tell(quarantine);
@@ -114,51 +77,16 @@ export const startServer = async (options: ServeOptions): Promise<Result<Running
     tell = notices.quarantined;
     if (loss !== undefined) void notices.lossAccepted(loss.size);
   };
-  const started = await serveLedger(settings.value, ledger.value, onTell);
+  const started = await serveLedger(settings, ledger.value, { door, log, onTell });
   if (!started.ok) await ledger.value.close();
   return started;
-};
-
-// Options, then the file, then what is safe.
-const settle = (options: ServeOptions): Result<Settings> => {
-  const read = readServerConfig(options.dir);
-  if (!read.ok) return read;
-  const config = read.value;
-  const host = options.host ?? config.listen?.host ?? '127.0.0.1';
-  const publicUrl = options.publicUrl ?? config['public-url'];
-  const proxies = options.trustedProxies ?? config['trusted-proxies'] ?? [];
-  const trusted = parseNetworks(proxies);
-  if (trusted === undefined) return wrongProxies(proxies);
-  const tls = readTls(options.tls ?? config.tls);
-  if (!tls.ok) return tls;
-  const wrongUrl = checkPublicUrl(publicUrl);
-  if (wrongUrl !== undefined) return wrongUrl;
-  const closed = checkReach(host, tls.value, proxies);
-  if (closed !== undefined) return closed;
-  return ok({
-    options,
-    host,
-    port: options.port ?? config.listen?.port ?? options.fallbackPort ?? 0,
-    publicUrl,
-    tls: tls.value,
-    trusted,
-    factSources: [
-      ...(config.git === undefined ? [] : [gitSource(config.git)]),
-      ...(config.files === undefined ? [] : [fileDigestSource(config.files)]),
-      ...(options.factSources ?? []),
-    ],
-    notices: config.notices ?? noticesConfig.parse({}),
-    heartbeatEveryMs: options.heartbeatEveryMs ?? config.heartbeat?.every ?? defaultEveryMs,
-    witnesses: config.witnesses,
-    mirror: config.mirror === undefined ? undefined : mirrorPlace(config.mirror),
-  });
 };
 
 const contextFor = (
   settings: Settings,
   ledger: RunningLedger,
   heads: HeadCosigner,
-  url: () => string,
+  url: string,
   stopping: () => boolean,
   alertOf: ServerContext['alertOf'],
 ) => {
@@ -192,39 +120,34 @@ const contextFor = (
   } satisfies ServerContext;
 };
 
+type Surroundings = {
+  readonly door: FrontDoor;
+  readonly log: RequestLog;
+  readonly onTell: (notices: Notices) => void;
+};
+
 const serveLedger = async (
   settings: Settings,
   ledger: RunningLedger,
-  onTell: (notices: Notices) => void,
+  { door, log, onTell }: Surroundings,
 ): Promise<Result<RunningServer>> => {
-  const { options, host, port, tls, trusted } = settings;
+  const { options, trusted } = settings;
   const { now = Date.now, perAddress = 256 } = options;
-  const log = startLog(options.log ?? ((lines) => process.stderr.write(lines)));
+  const { url, hosts } = door;
   const { sequencer } = ledger;
   const cosigning = await startCosigning(settings, ledger, log.event);
   if (!cosigning.ok) return cosigning;
   const heads = cosigning.value;
-  let [url, stopping] = [settings.publicUrl ?? '', false];
-  let hosts: ReadonlySet<string> = new Set();
+  let stopping = false;
   let alertOf: ServerContext['alertOf'] = () => ({ taken: 0, channels: 0 });
   const context = contextFor(
     settings,
     ledger,
     heads,
-    () => url,
+    url,
     () => stopping,
     (request) => alertOf(request),
   );
-  const frontier = {
-    context,
-    log,
-    inFlight: new InFlight(perAddress),
-    largeBodies: new LargeBodies(8),
-    trusted,
-    hosts: () => hosts,
-  };
-  const server = httpServer(mount(frontier), tls);
-  onlyTrustedPeers(server, host, tls, trusted);
   const notices = await startNotices({
     sequencer,
     store: ledger.store,
@@ -243,25 +166,18 @@ const serveLedger = async (
   alertOf = notices.value.alertOf;
   context.metrics.notices(notices.value.figures);
   context.metrics.heads(() => heads.standing());
-  const listening = await listen(server, host, port);
-  if (!listening.ok) {
-    await notices.value.stop();
-    await heads.stop();
-    return listening;
-  }
-  const own = host.includes(':') ? `[${host}]` : host;
-  url = url === '' ? `${tls === null ? 'http' : 'https'}://${own}:${listening.value}` : url;
-  hosts = allowedHosts(url, host, listening.value);
   const mirror = settings.mirror === undefined ? undefined : mirrorLedger(settings.mirror, ledger, log);
   if (mirror !== undefined) context.metrics.mirror(mirror.figures);
   const ticker = startTicker(sequencer, now, options.tickEveryMs);
+  const [inFlight, largeBodies] = [new InFlight(perAddress), new LargeBodies(8)];
+  door.letIn(answering(mount({ context, log, inFlight, largeBodies, trusted, hosts })));
   log.event('info', 'listening', { url, quarantined: sequencer.quarantine() !== undefined });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= (async () => {
       stopping = true;
       log.event('info', 'stopping');
-      await closeServer(server, options.stopWithinMs ?? 10_000, log);
+      await door.close(options.stopWithinMs ?? 10_000);
       await ticker.stop();
       await notices.value.stop();
       await mirror?.stop();
@@ -273,16 +189,5 @@ const serveLedger = async (
     })();
     return stopped;
   };
-  return ok({ url, port: listening.value, ledger, stop });
-};
-
-const checkPublicUrl = (url: string | undefined): Refused | undefined => {
-  if (url === undefined || (/^https?:\/\/[A-Za-z0-9.:[\]-]+$/.test(url) && URL.canParse(url))) return undefined;
-  return refuse(
-    'config-malformed',
-    'H9',
-    `public URL \`${url}\` is not an origin`,
-    { url },
-    'write it like `https://countersign.example.org`, without a path or a slash at the end',
-  );
+  return ok({ url, port: door.port, ledger, stop });
 };

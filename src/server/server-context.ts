@@ -24,7 +24,7 @@ export type ServerContext = {
   readonly heads: HeadCosigner;
   readonly now: () => number;
   /** Address by which people and machines reach this server, without a slash at the end. */
-  readonly publicUrl: () => string;
+  readonly publicUrl: string;
   /** Whether that address is https, so that cookies are for it alone. */
   readonly secure: boolean;
   readonly factSources: ReadonlyMap<string, FactSource>;

@@ -7,7 +7,7 @@ import { httpStatusOf } from '../contract/code-table.ts';
 import { formatCosignerKey } from '../crypto/cosignature.ts';
 import { ok, type Refusal, type Result } from '../kernel/refusal.ts';
 import { addressOf, InFlight, parseNetworks } from './guard.ts';
-import { httpServer, listen, send, type Bindings, type TlsFiles } from './http-server.ts';
+import { answering, httpServer, listen, send, type Bindings, type TlsFiles } from './http-server.ts';
 import { checkReach, closeServer, onlyTrustedPeers, readTls, wrongProxies } from './reach.ts';
 import { readBody } from './read-body.ts';
 import { text, type Reply } from './reply.ts';
@@ -160,7 +160,7 @@ export const startWitness = async (options: WitnessServerOptions): Promise<Resul
     perAddress: options.perAddress ?? 256,
     stopping: () => stopping,
   });
-  const server = httpServer(app, tls.value);
+  const server = httpServer(answering(app), tls.value);
   onlyTrustedPeers(server, host, tls.value, trusted);
   const listening = await listen(server, host, port);
   if (!listening.ok) {

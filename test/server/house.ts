@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { parseEntry } from '../../src/ledger/entry.ts';
 import type { LedgerStore } from '../../src/ledger/store.ts';
-import type { ServeOptions } from '../../src/server/serve.ts';
+import type { ServeOptions } from '../../src/server/serve-settings.ts';
 import { openIn } from '../app/kept-stores.ts';
 import { share } from '../app/shared-stores.ts';
 import { found, Running, serveFolder } from './running.ts';

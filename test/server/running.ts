@@ -27,7 +27,8 @@ import { policyDigest } from '../../src/policy/policy-shape.ts';
 import { subjectOf } from '../../src/request/draft.ts';
 import { rosterRoot } from '../../src/roster/roster.ts';
 import { foundLedger } from '../../src/server/ledger-folder.ts';
-import { startServer, type RunningServer, type ServeOptions } from '../../src/server/serve.ts';
+import { startServer, type RunningServer } from '../../src/server/serve.ts';
+import type { ServeOptions } from '../../src/server/serve-settings.ts';
 import { mintToken } from '../../src/server/tokens.ts';
 import {
   day,
