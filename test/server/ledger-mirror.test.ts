@@ -47,7 +47,11 @@ test('L26: the mirror holds what is published, verifies from the pin, and is who
   for (let at = 0; at < 150; at += 1) await running.vote((await running.ask()).request, 'grace');
   await running.permitted();
   await caughtUp(running, mirror);
-  assert.equal(await figure(running, 'countersign_mirror_entries'), await sizeOf(running));
+  // The figure follows the files.
+  await until(
+    'it says so',
+    async () => (await figure(running, 'countersign_mirror_entries')) === (await sizeOf(running)),
+  );
   assert.equal(await figure(running, 'countersign_mirror_failing'), 0);
   const size = await sizeOf(running);
   await running.ask();
