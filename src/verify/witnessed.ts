@@ -168,10 +168,12 @@ const lockKept = (
     return unkept('the file says nothing of when the gate was met', {});
   const met = quorumTimes(policy, after(seen, metIndex));
   if (met === undefined) return unkept('no quorum of them cosigned that the gate was met', {});
-  const apartMs = (notBefore - met.by) * 1000;
+  // Cosignatures tell whole seconds, rounded down: what was signed by the 4th second may have been signed just before the
+  // 5th, so that up to one second of what lies between two of them is in nobody's word.
+  const apartMs = (notBefore - met.by - 1) * 1000;
   if (apartMs >= waitMs) return ok(met.by);
   return unkept(
-    `they saw the gate met by ${atSecond(met.by)}, and the permit already at ${atSecond(notBefore)}, which is no ${spoken(waitMs)}`,
+    `they saw the gate met by ${atSecond(met.by)}, and the permit already at ${atSecond(notBefore)}: whole seconds, which show no ${spoken(waitMs)}`,
     { wait_ms: waitMs, from: atSecond(met.by), to: atSecond(notBefore) },
   );
 };

@@ -74,6 +74,6 @@ export const lockedAndWitnessed = (late = 0): { readonly world: WitnessedWorld; 
   world.accept(world.later(minute).vote(id, 'radia'));
   world.later(2000).cosigned([0, 1, 2]);
   world.accept(world.later(lock - 2000).permit(id));
-  world.later(2000).cosigned([0, 1, 2], late);
+  world.later(3000).cosigned([0, 1, 2], late);
   return { world, id };
 };
