@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // npm run test:long: what takes longer than a commit should. 100 rounds of killing the ledger under load, 20 of killing
-// the real server, and every property tried 5,000 times. Writes docs/reports/test-long.md.
+// the real server, 20 of losing the power (as root), and every property tried 5,000 times. Writes docs/reports/test-long.md.
 import { execFileSync } from 'node:child_process';
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -61,7 +61,7 @@ const testFiles = globSync('test/**/*.test.ts', { cwd: root })
   .map((file) => file.replaceAll('\\', '/'))
   .sort();
 const plan: readonly (readonly [string, readonly string[]])[] = [
-  ['Killed under load, disk full', testFiles.filter((file) => file.startsWith('test/crash/'))],
+  ['Killed under load, power lost, disk full', testFiles.filter((file) => file.startsWith('test/crash/'))],
   [`Properties, ${propertyRuns} runs each`, testFiles.filter(usesProperties)],
 ];
 
