@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { semantics } from '../lifecycle/lifecycle.ts';
+import { semantics } from '../lifecycle/semantics.ts';
 import { page } from './html-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import { renderDocs } from './page-docs.ts';
