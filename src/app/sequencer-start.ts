@@ -20,6 +20,8 @@ export type AuditOptions<State, Command extends JsonObject, Event extends JsonOb
   readonly mark: MarkKeeper;
   /** Take a ledger whose mark is gone, such as one that was restored on another machine on purpose. */
   readonly acceptMissingMark?: boolean;
+  /** Another way to read the same entries, such as a page ahead. */
+  readonly reading?: (source: EntrySource, size: number) => EntrySource;
 };
 
 export type Audit<State> = {
@@ -46,16 +48,17 @@ export const audit = async <State, Command extends JsonObject, Event extends Jso
   options: AuditOptions<State, Command, Event>,
   onEntry: (entry: FoldedEntry<Command, Event>) => void = () => {},
 ): Promise<Audit<State>> => {
-  const { tenant, store, decider } = options;
+  const { tenant, store, decider, reading = (source: EntrySource) => source } = options;
   const slab = new MerkleSlab();
   const start: Folded<State> = { state: decider.initialState, size: 0, time: null };
   const head = await readHead(store, tenant);
+  const size = 'what' in head ? head.entries : head.size;
   const { folded, damage } = await replay(
     tenant,
     decider,
-    sourceOf(store, tenant),
+    reading(sourceOf(store, tenant), size),
     start,
-    'what' in head ? head.entries : head.size,
+    size,
     (entry: FoldedEntry<Command, Event>) => {
       slab.append(entry.leafHash);
       onEntry(entry);
@@ -81,10 +84,10 @@ const checkedHead: typeof checkHead = async (options, head, folded, slab) => {
 
 const pageSize = 256;
 
-type LostHead = Damage & { readonly entries: number };
+export type LostHead = Damage & { readonly entries: number };
 
 // A head that cannot be read is damage like any other while the entries can: they are what people need to see.
-const readHead = async (store: LedgerStore, tenant: string): Promise<LedgerHead | LostHead> => {
+export const readHead = async (store: LedgerStore, tenant: string): Promise<LedgerHead | LostHead> => {
   try {
     return await store.head(tenant);
   } catch (error) {
@@ -97,7 +100,7 @@ const readHead = async (store: LedgerStore, tenant: string): Promise<LedgerHead 
   }
 };
 
-const isCorrupt = (error: unknown): error is StoreFailure =>
+export const isCorrupt = (error: unknown): error is StoreFailure =>
   error instanceof StoreFailure && error.refusal.code === 'store-corrupt';
 
 const checkHead = async <State, Command extends JsonObject, Event extends JsonObject>(

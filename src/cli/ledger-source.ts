@@ -14,14 +14,17 @@ import { parseEntry } from '../ledger/entry.ts';
 import { leafHash, rootOf } from '../ledger/merkle.ts';
 import { MerkleSlab } from '../ledger/slab.ts';
 import type { LedgerStore, StoredEntry } from '../ledger/store.ts';
+import type { Tile } from '../ledger/tiles.ts';
 import { genesisStatement, originOf } from '../lifecycle/genesis.ts';
 
-/** A ledger to look at, offline: a server's data folder, or what `ledger export` wrote. */
+/** A ledger to look at: a stopped server's data folder, what `ledger export` wrote, or a running server's tiles. */
 export type LedgerSource = {
-  readonly kind: 'data folder' | 'export';
+  readonly kind: 'data folder' | 'export' | 'server';
   readonly store: LedgerStore;
   readonly tenant: string;
   readonly mark: MarkKeeper | undefined;
+  /** Stored tiles of hashes, where there are any. */
+  readonly tile?: (tile: Tile) => Promise<Uint8Array | undefined>;
 };
 
 const tenant = 'main';

@@ -44,8 +44,9 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
   if (minPersons !== undefined && !/^\d{1,3}$/.test(minPersons))
     usage(`--min-persons \`${minPersons}\` is no number`, 'give how many persons must have approved, such as 2');
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
-    const { checkLedger } = await import('./ledger-check.ts');
-    return checkLedger(file, { pin, json, stranger: { allowTrial: options.allowTrial, acceptV0: options.acceptV0 } });
+    const { verifyLedger } = await import('./ledger-verify.ts');
+    const { allowTrial = false, acceptV0 = false } = options;
+    return verifyLedger(file, { pin, json, allowTrial, acceptV0, input: false });
   }
   const verdict = verifyFile(readInput(file), {
     pin,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { JsonValue } from '../kernel/refusal.ts';
 import type { LedgerSequencer } from './ledger-folder.ts';
 import type { NoticeFigures } from './notices.ts';
+import { totalsOf } from './totals-view.ts';
 
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -11,6 +13,8 @@ export type Metrics = {
   readonly command: (type: string, outcome: string, seconds: number) => void;
   /** Adds the figures of notices, whose alerts must not go unheard. */
   readonly notices: (figures: () => NoticeFigures) => void;
+  /** Adds what is counted since the genesis, out of the rows of that view. */
+  readonly totals: (rows: () => ReadonlyMap<string, JsonValue>) => void;
   readonly text: () => Promise<string>;
   readonly close: () => void;
 };
@@ -56,6 +60,7 @@ export const startMetrics = (sequencer: LedgerSequencer): Metrics => {
       seconds.observe({ command }, took);
     },
     notices: (figures) => noticeGauges(figures, registers),
+    totals: (rows) => totalGauges(rows, registers),
     text: async () => (registers[0] === undefined ? '' : registers[0].metrics()),
     close: unsubscribe,
   };
@@ -80,6 +85,25 @@ const noticeGauges = (figures: () => NoticeFigures, registers: Registry[]): void
   gauge('countersign_notices_given_up', 'Notices that were given up since the start', () => figures().givenUp);
   gauge('countersign_notices_waiting', 'Notices that are still to be sent', () => figures().waiting);
   gauge('countersign_alerts_undelivered', 'Alerts that no channel has taken', () => figures().undeliveredAlerts.length);
+};
+
+// They count what stands in the ledger, so that they go on where they were after a restart.
+const totalGauges = (rows: () => ReadonlyMap<string, JsonValue>, registers: Registry[]): void => {
+  for (const [kind, label, help] of [
+    ['event', 'type', 'Events in the ledger since its genesis'],
+    ['refusal', 'code', 'Recorded refusals since the genesis'],
+    ['finding', 'code', 'Findings since the genesis'],
+  ] as const)
+    void new Gauge({
+      name: `countersign_ledger_${kind}s`,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        this.reset();
+        for (const [value, count] of totalsOf(rows(), kind)) this.set({ [label]: value }, count);
+      },
+    });
 };
 
 const stateGauges = (sequencer: LedgerSequencer, registers: Registry[]): void => {

@@ -6,22 +6,25 @@ import { fileDigestSource } from '../adapters/files/file-digest-source.ts';
 import { gitSource } from '../adapters/git/git-source.ts';
 import type { FactSource } from '../app/fact-source.ts';
 import type { Quarantine } from '../app/quarantine.ts';
+import { ViewKeeper } from '../app/view-keeper.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { displayNames } from './display-names.ts';
 import { allowedHosts, InFlight, isListed, isLoopback, parseNetworks } from './guard.ts';
 import { httpServer, listen, mount, type TlsFiles } from './http-server.ts';
-import { openLedger, type OpenOptions, type RunningLedger } from './ledger-folder.ts';
+import { openLedger, tenant, type OpenOptions, type RunningLedger } from './ledger-folder.ts';
 import { startMetrics } from './metrics.ts';
 import { noticesConfig, type NoticesConfig } from './notices-config.ts';
 import { startNotices } from './notices.ts';
 import { Papers } from './permit-papers.ts';
 import { LargeBodies } from './read-body.ts';
 import { startLog, type RequestLog } from './request-log.ts';
+import { takeOrders } from './rebuild-order.ts';
 import { RequestOrder } from './request-order.ts';
 import { readServerConfig } from './server-config.ts';
 import type { ServerContext } from './server-context.ts';
 import { Sessions } from './sessions.ts';
 import { startTicker } from './ticker.ts';
+import { ledgerViews, totalsView } from './totals-view.ts';
 import { TokenList } from './tokens.ts';
 
 /** What is given here goes before what `DIR/countersign.yaml` says. */
@@ -204,11 +207,29 @@ const serveLedger = async (
     now,
   });
   if (!notices.ok) return notices;
+  const views = new ViewKeeper({
+    tenant,
+    store: ledger.store,
+    views: ledgerViews,
+    follow: sequencer.follow.bind(sequencer),
+    onError: (follower, error) => log.event('warn', 'view-failed', { follower, why: String(error).slice(0, 300) }),
+  });
+  // Nothing is decided on a view: one that cannot be read holds nobody up.
+  await views.start().catch((error: unknown) => log.event('warn', 'view-failed', { why: String(error).slice(0, 300) }));
+  context.metrics.totals(() => views.rows(totalsView.name));
+  const orders = takeOrders(
+    options.dir,
+    views,
+    () => sequencer.head().size,
+    (event, fields) => log.event(event === 'rebuild-failed' ? 'warn' : 'info', event, fields),
+  );
   onTell(notices.value.quarantined);
   alertOf = notices.value.alertOf;
   context.metrics.notices(notices.value.figures);
   const listening = await listen(server, host, port);
   if (!listening.ok) {
+    orders.stop();
+    await views.stop();
     await notices.value.stop();
     return listening;
   }
@@ -224,6 +245,8 @@ const serveLedger = async (
       log.event('info', 'stopping');
       await closeServer(server, options.stopWithinMs ?? 10_000, log);
       await ticker.stop();
+      orders.stop();
+      await views.stop();
       await notices.value.stop();
       context.metrics.close();
       await ledger.close();

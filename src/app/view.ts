@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { FoldedEntry } from '../kernel/decider.ts';
+import type { JsonValue } from '../kernel/refusal.ts';
+import type { LedgerStore } from '../ledger/store.ts';
+
+/** A row that changes; null removes it. */
+export type RowChange = { readonly key: string; readonly value: JsonValue };
+
+/**
+ * Rows that follow from the entries and from nothing else (SPEC L25): no clock, no state, nothing outside. Raise
+ * `version` with every change of what it makes of an entry, and it is built again.
+ */
+export type View<Command, Event> = {
+  readonly name: string;
+  readonly version: number;
+  readonly apply: (
+    entry: FoldedEntry<Command, Event>,
+    row: (key: string) => JsonValue | undefined,
+  ) => readonly RowChange[];
+};
+
+/** Which rows of a view are read: they lie under `<name>.<generation>`, and the next are built beside them. */
+export type ViewPointer = { readonly version: number; readonly generation: number };
+
+const pointers = 'views';
+
+export const rowsUnder = (name: string, generation: number): string => `view-${name}.${generation}`;
+
+export const readPointer = async (
+  store: LedgerStore,
+  tenant: string,
+  name: string,
+): Promise<ViewPointer | undefined> => {
+  const row = (await store.viewRow(tenant, pointers, name)) as Partial<ViewPointer> | undefined;
+  const { version, generation } = row ?? {};
+  return Number.isSafeInteger(version) && Number.isSafeInteger(generation)
+    ? { version: version ?? 0, generation: generation ?? 0 }
+    : undefined;
+};
+
+export const writePointer = (store: LedgerStore, tenant: string, name: string, pointer: ViewPointer): Promise<void> =>
+  store.writeViews(tenant, [{ view: pointers, key: name, value: { ...pointer } }]);
+
+/** All rows of a view as they are stored. */
+export const readRows = async (store: LedgerStore, tenant: string, view: string): Promise<Map<string, JsonValue>> => {
+  const rows = new Map<string, JsonValue>();
+  for (let after = ''; ; ) {
+    const page = await store.viewRows(tenant, view, after, 500);
+    for (const { key, value } of page) rows.set(key, value);
+    after = page.at(-1)?.key ?? after;
+    if (page.length < 500) return rows;
+  }
+};
+
+/** Takes changes into rows in memory. */
+export const changeRows = (rows: Map<string, JsonValue>, changes: readonly RowChange[]): void => {
+  for (const { key, value } of changes) {
+    if (value === null) rows.delete(key);
+    else rows.set(key, value);
+  }
+};
