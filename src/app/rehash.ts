@@ -140,9 +140,10 @@ const take = (
   named: Map<string, number>,
 ): Damage | undefined => {
   const computed = Buffer.from(hashes.leaves.buffer, hashes.leaves.byteOffset, hashes.leaves.byteLength);
+  // All at once: one by one only where something is wrong.
+  const sound = computed.equals(Buffer.from(page.map(({ leafHash }) => leafHash).join(''), 'hex'));
   for (const [at, { index, bytes, leafHash }] of page.entries()) {
-    const same = computed.toString('hex', at * hashBytes, (at + 1) * hashBytes) === leafHash;
-    if (!same) {
+    if (!sound && computed.toString('hex', at * hashBytes, (at + 1) * hashBytes) !== leafHash) {
       tree.add(shortened(hashes, at));
       return { index, what: 'its bytes are not those that were appended' };
     }

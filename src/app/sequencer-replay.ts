@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { digestOf } from '../crypto/digest.ts';
-import { canonicalize } from '../kernel/canonical-json.ts';
 import type { Attachments, Decider, FoldedEntry } from '../kernel/decider.ts';
 import type { Instant } from '../kernel/instant.ts';
 import type { JsonObject, Refusal } from '../kernel/refusal.ts';
+import { sameJson } from '../kernel/same-json.ts';
 import { rulesFor } from '../kernel/semantics.ts';
 import { parseEntry } from '../ledger/entry.ts';
 import { leafHash } from '../ledger/merkle.ts';
@@ -98,8 +98,8 @@ const rerun = <State, Command extends JsonObject, Event extends JsonObject>(
     const decision = rules.value.decide(state, entry.command, { index, time }, attachments);
     if (decision.kind === 'refused' && decision.events.length === 0)
       return { index, what: `the rules refuse its command: ${decision.refusal.message}` };
-    if (canonicalize(decision.events) !== canonicalize(entry.events))
-      return { index, what: 'the rules give other events for its command' };
+    // The entry was read as canonical, so that its events have one text: equal values are equal bytes.
+    if (!sameJson(decision.events, entry.events)) return { index, what: 'the rules give other events for its command' };
     return { state: rules.value.evolve(state, entry, attachments) };
   } catch (error) {
     return {

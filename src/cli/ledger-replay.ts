@@ -50,10 +50,11 @@ export const replayLedger = async (folder: string | undefined, options: ReplayOp
     );
     const compared = await views.finish(report.entries);
     const damage = report.damage ?? compared.damage ?? null;
+    const digest = stateDigest(state);
     const checked = signatures ? 'all' : "not those of the entries' own statements (--no-signatures)";
     const lines: readonly FindingLine[] = [
       ...(report.time === null ? [] : [['last entry', report.time] as const]),
-      ['state', stateDigest(state)],
+      ['state', digest],
       ['signatures', checked],
       ['view rows', source.kind === 'data folder' ? `${compared.rows} compared` : 'none here: a server keeps them'],
       [
@@ -67,7 +68,7 @@ export const replayLedger = async (folder: string | undefined, options: ReplayOp
       ...identified(identity.value, pin),
       sound: damage === null,
       damage,
-      state: stateDigest(state),
+      state: digest,
       signatures: signatures ? 'checked' : 'not-checked',
       viewRows: compared.rows,
     };

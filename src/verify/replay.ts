@@ -3,6 +3,7 @@ import { decodeBase64 } from '../kernel/base64.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Attachments, Moment } from '../kernel/decider.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
+import { sameJson } from '../kernel/same-json.ts';
 import { rulesFor } from '../kernel/semantics.ts';
 import { voteStatement } from '../kernel/statements.ts';
 import { digestOf } from '../crypto/digest.ts';
@@ -194,17 +195,6 @@ const step = (state: State, one: ReadEntry, blobs: Attachments): Result<State> =
     if (decision.kind === 'refused') refused ??= { ok: false, refusal: decision.refusal };
   }
   return at(one, refused ?? differs());
-};
-
-/** Whether two values have one canonical text. Undefined members, which no such text has, differ from everything. */
-const sameJson = (a: unknown, b: unknown): boolean => {
-  if (a === b) return a !== undefined;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length) return false;
-  const [left, right] = [a as { [key: string]: unknown }, b as { [key: string]: unknown }];
-  return keys.every((key) => Object.hasOwn(right, key) && sameJson(left[key], right[key]));
 };
 
 const notInFile = (digest: string): Refused =>
