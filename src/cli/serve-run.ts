@@ -9,7 +9,7 @@ import { readListen, type ServeVerbOptions } from './serve.ts';
 const sayQuarantine = ({ index, what, still_works }: Quarantine, dir: string): void => {
   say(styled(['red', 'bold'], `QUARANTINE: the ledger is damaged from entry ${index} on: ${escaped(what)}`));
   say('  Nothing is appended: no votes, no permits. Still working: ' + still_works.join(', ') + '.');
-  say(`  Stop this server, look with \`countersign ledger fsck --dir ${dir}\`, and put the right files back.`);
+  say(`  Stop this server, look with \`countersign ledger replay --dir ${dir}\`, and put the right files back.`);
 };
 
 /** What an operator needs to see first, on stdout; stderr is for log lines: where it listens, which ledger, how far. */
