@@ -39,6 +39,8 @@ export type RunningLedger = {
   readonly signer: NoteSigner;
   /** Known to every server that has this ledger's log key, and to nobody else. */
   readonly commonSecret: Uint8Array;
+  /** Where the newest cosigned note is kept: beside the mark. */
+  readonly cosignedFile: string;
   /** Answers what is waiting, then closes the store and lets go of the folder. */
   readonly close: () => Promise<void>;
 };
@@ -194,8 +196,8 @@ export const openLedger = async (dir: string, options: OpenOptions = {}): Promis
   if (!seed.ok) return seed;
   const store = options.store === undefined ? openSqliteStore(paths.store, { ownThread: true }) : ok(options.store);
   if (!store.ok) return store;
-  const mark = markFile(options.markFile ?? paths.mark);
-  const started = await startIn(dir, store.value, seed.value, mark, options);
+  const markAt = options.markFile ?? paths.mark;
+  const started = await startIn(dir, store.value, seed.value, markAt, options);
   if (!started.ok) await store.value.close();
   return started;
 };
@@ -204,9 +206,10 @@ const startIn = async (
   dir: string,
   store: LedgerStore,
   seed: Uint8Array,
-  mark: MarkKeeper,
+  markAt: string,
   options: OpenOptions,
 ): Promise<Result<RunningLedger>> => {
+  const mark = markFile(markAt);
   const begun = await beginningOf(store, mark);
   if (begun === undefined) return noLedger(dir);
   const signer = noteSigner(begun.origin, seed);
@@ -244,7 +247,8 @@ const startIn = async (
     await store.close();
   };
   const commonSecret = createHmac('sha256', seed).update('countersign servers of one ledger').digest();
-  return ok({ dir, store, sequencer, signer, commonSecret, close });
+  const cosignedFile = `${markAt.replace(/\.json$/, '')}.cosigned`;
+  return ok({ dir, store, sequencer, signer, commonSecret, cosignedFile, close });
 };
 
 const sayLoss = ({ size, root }: AcceptedLoss): void => {
