@@ -8,8 +8,8 @@ import { formatTilePath, tileBytes, tilesOf, tileWidth, type Tile } from '../led
 import { hashBytes, hashRun, packRun, type HashRun, type RunHashes } from './hash-run.ts';
 import type { MarkKeeper } from './mark.ts';
 import { RehashedTree } from './rehashed-tree.ts';
-import { attachmentsNamed, type Damage } from './sequencer-replay.ts';
-import { isCorrupt, readHead } from './sequencer-start.ts';
+import { attachmentsNamed, isCorrupt, type Damage } from './sequencer-replay.ts';
+import { readHead } from './sequencer-start.ts';
 import { ThreadCalls } from './thread-calls.ts';
 
 export type RehashOptions = {

@@ -38,8 +38,36 @@ export const readPointer = async (
     : undefined;
 };
 
-export const writePointer = (store: LedgerStore, tenant: string, name: string, pointer: ViewPointer): Promise<void> =>
-  store.writeViews(tenant, [{ view: pointers, key: name, value: { ...pointer } }]);
+const drawnUnder = (name: string): string => `view-${name}.drawn`;
+
+/** Draws a generation that nobody has drawn before: whoever builds in it builds alone (SPEC L18). */
+export const drawGeneration = async (store: LedgerStore, tenant: string, name: string): Promise<number> => {
+  const follower = drawnUnder(name);
+  for (;;) {
+    const from = (await store.cursor(tenant, follower)) ?? null;
+    const read = (await readPointer(store, tenant, name))?.generation ?? 0;
+    const next = Math.max(from ?? 0, read) + 1;
+    if (await store.writeViews(tenant, [], { follower, from, next })) return next;
+  }
+};
+
+/** Which generation others will find in place: what has to be named to put another there. */
+export const placedGeneration = async (store: LedgerStore, tenant: string, name: string): Promise<number | null> =>
+  (await store.cursor(tenant, `view-${name}`)) ?? null;
+
+/** Puts rows in the place of those that were there. False where another process has put its own there meanwhile. */
+export const placeRows = (
+  store: LedgerStore,
+  tenant: string,
+  name: string,
+  pointer: ViewPointer,
+  from: number | null,
+): Promise<boolean> =>
+  store.writeViews(tenant, [{ view: pointers, key: name, value: { ...pointer } }], {
+    follower: `view-${name}`,
+    from,
+    next: pointer.generation,
+  });
 
 /** All rows of a view as they are stored. */
 export const readRows = async (store: LedgerStore, tenant: string, view: string): Promise<Map<string, JsonValue>> => {

@@ -38,6 +38,10 @@ export const identified = (
   pin: string | undefined,
 ): Pick<Finding, 'ledger' | 'trial' | 'pinned'> => ({ ledger, trial, pinned: pin === undefined ? null : true });
 
+/** Of two things that are wrong, the first; of one thing seen twice, the one that names the file. */
+export const withFiles = (found: Damage | null, files: Damage | undefined): Damage | null =>
+  files === undefined || (found !== null && found.index < files.index) ? found : files;
+
 /** A line of the answer: its name, and what it says. */
 export type FindingLine = readonly [name: string, text: string];
 

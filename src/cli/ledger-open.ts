@@ -5,10 +5,16 @@ import { openServerSource } from './ledger-server.ts';
 import { openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { openClient } from './open-client.ts';
 import { acceptV0Option, clientOptions, type VerifyingOptions } from './options.ts';
-import { fail, orFail } from './output.ts';
+import { fail, orFail, usage } from './output.ts';
 
 /** Options of the three verbs that look at a ledger, wherever it is. */
 export type LookOptions = VerifyingOptions & { readonly dir?: string; readonly mark?: string };
+
+export type LookAction<Options extends LookOptions = LookOptions> = (
+  folder: string | undefined,
+  options: Options,
+  command: Command,
+) => Promise<void>;
 
 /** A folder as argument or `--dir`, or else a running server. */
 export const lookOptions = (command: Command): Command =>
@@ -31,6 +37,17 @@ export const openLook = async (folder: string | undefined, options: LookOptions)
   }
   const where = named ?? '.';
   return { source: orFail(await openLedgerSource(where, options.mark)), where };
+};
+
+/** For those that ask no time of files: nobody shall think that a demand which was given was met. */
+export const refuseFreshness = (folder: string | undefined, options: LookOptions, command: Command): void => {
+  if ((folder ?? options.dir ?? options.server) === options.server) return;
+  for (const name of ['fresh', 'witnesses'])
+    if (command.getOptionValueSource(name) === 'cli')
+      usage(
+        `--${name} asks when a checkpoint was the newest, which \`ledger ${command.name()}\` does not look at in a folder`,
+        'give it to `countersign ledger verify`',
+      );
 };
 
 /** Closes what was opened; what could not be read at all ends the process with its refusal. */

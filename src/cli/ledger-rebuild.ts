@@ -7,6 +7,8 @@ import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { FollowerLoop } from '../app/sequencer-follower.ts';
 import { ViewKeeper } from '../app/view-keeper.ts';
 import { refuse } from '../kernel/refusal.ts';
+import { rootOf } from '../ledger/merkle.ts';
+import { MerkleSlab } from '../ledger/slab.ts';
 import type { LedgerStore } from '../ledger/store.ts';
 import { tenant } from '../server/ledger-folder.ts';
 import { readOrder, removeOrder, writeOrder, type RebuildOrder } from '../server/rebuild-order.ts';
@@ -18,6 +20,7 @@ type RebuildOptions = { readonly dir: string; readonly json: boolean };
 
 const takenWithinMs = 10_000;
 const lookEveryMs = 250;
+const hashesAtOnce = 4096;
 
 /**
  * `ledger rebuild`: views are made again from nothing (SPEC L25), by the server of the folder while it goes on, or here
@@ -50,7 +53,14 @@ const names = ledgerViews.map(({ name }) => name);
 
 const buildHere = async (store: LedgerStore): Promise<Done> => {
   try {
-    const { size } = await store.head(tenant);
+    const { size, root } = await store.head(tenant);
+    const slab = new MerkleSlab();
+    while (slab.size < size) {
+      const hashes = await store.leafHashes(tenant, slab.size, Math.min(size, slab.size + hashesAtOnce));
+      if (hashes.length === 0) break;
+      for (const hash of hashes) slab.append(hash);
+    }
+    if (slab.size !== size || rootOf(slab.edge()) !== root) throw new Error('the head does not belong to the entries');
     const progress = startProgress('Built');
     let failed: (error: unknown) => void = () => undefined;
     const failure = new Promise<never>((_, reject) => {
@@ -62,14 +72,15 @@ const buildHere = async (store: LedgerStore): Promise<Done> => {
       views: ledgerViews,
       // A stopped ledger does not grow; what cannot be read will not be read by waiting either.
       follow: async (options, handler) => {
-        const next = (await store.cursor(tenant, options.name)) ?? options.from;
+        const cursor = (await store.cursor(tenant, options.name)) ?? null;
         return new FollowerLoop(
           tenant,
           store,
           { ...options, onError: (_, error) => failed(error) },
-          next,
+          cursor,
           handler,
           () => size,
+          (index) => slab.hashAt(0, index),
         );
       },
       onError: (_, error) => failed(error),

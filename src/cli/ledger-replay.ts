@@ -6,8 +6,8 @@ import { startViewCheck } from '../app/view-check.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { stateDigest } from '../lifecycle/state-digest.ts';
 import { ledgerViews } from '../server/totals-view.ts';
-import { identified, tellFinding, unidentified, type FindingLine } from './ledger-finding.ts';
-import { identify, looking, openLook, type LookOptions } from './ledger-open.ts';
+import { identified, tellFinding, unidentified, withFiles, type FindingLine } from './ledger-finding.ts';
+import { identify, looking, openLook, refuseFreshness, type LookAction, type LookOptions } from './ledger-open.ts';
 import { takeUnchecked } from './ledger-unchecked.ts';
 import { orFail, warn } from './output.ts';
 import { startProgress } from './progress.ts';
@@ -19,7 +19,8 @@ type ReplayOptions = LookOptions & { readonly signatures: boolean };
  * `ledger replay`: every entry is decided again from the first one on, and each decision, event and view row compared
  * with what is stored, byte for byte (INV12, SPEC L11, L24).
  */
-export const replayLedger = async (folder: string | undefined, options: ReplayOptions): Promise<void> => {
+export const replayLedger: LookAction<ReplayOptions> = async (folder, options, command) => {
+  refuseFreshness(folder, options, command);
   const opened = await openLook(folder, options);
   await looking(opened, async (source) => {
     const { store, tenant, mark } = source;
@@ -49,7 +50,7 @@ export const replayLedger = async (folder: string | undefined, options: ReplayOp
       }),
     );
     const compared = await views.finish(report.entries);
-    const damage = report.damage ?? compared.damage ?? null;
+    const damage = withFiles(report.damage ?? compared.damage ?? null, await source.checkFiles?.(logKey));
     const digest = stateDigest(state);
     const checked = signatures ? 'all' : "not those of the entries' own statements (--no-signatures)";
     const lines: readonly FindingLine[] = [

@@ -67,11 +67,20 @@ export const openServerSource = (client: Client): LedgerSource => {
     putOpening: onlyRead,
     eraseOpening: onlyRead,
     writeViews: onlyRead,
+    claimRow: onlyRead,
     clearView: onlyRead,
     close: async () => {},
   };
   const { tenant } = client.anchor;
-  return { kind: 'server', store, tenant, mark: undefined, tile: async (tile) => tiles.tile(tile) };
+  const beat = client.info.heartbeat?.note ?? null;
+  return {
+    kind: 'server',
+    store,
+    tenant,
+    mark: undefined,
+    notes: () => (beat === null ? [] : [beat]),
+    tile: async (tile) => tiles.tile(tile),
+  };
 };
 
 class TileReader {

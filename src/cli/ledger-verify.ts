@@ -10,11 +10,14 @@ import { parseCosignerKey, verifyCosignatures, type Cosignature } from '../crypt
 import { verifyCheckpoint } from '../ledger/checkpoint.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { refuseFormats, refuseTrial } from '../verify/examine.ts';
-import { identified, tellFinding, unidentified, type FindingLine } from './ledger-finding.ts';
+import { durationMs } from './duration.ts';
+import { identified, tellFinding, unidentified, withFiles, type FindingLine } from './ledger-finding.ts';
+import { demandFresh } from './ledger-freshness.ts';
 import { identify, looking, openLook, type LookOptions } from './ledger-open.ts';
 import type { LedgerIdentity } from './ledger-source.ts';
 import { fail, orFail, usage } from './output.ts';
 import { startProgress } from './progress.ts';
+import { readPolicyFile } from './witness-policy-file.ts';
 
 export type VerifyLedgerOptions = LookOptions & {
   /** File with an older checkpoint of the ledger. */
@@ -26,7 +29,7 @@ export type VerifyLedgerOptions = LookOptions & {
 /**
  * `ledger verify`: as a stranger looks, who trusts the pin and nothing else: everything that a replay derives, every
  * entry under a checkpoint that the genesis's log key signed, cosigned by whom one names, and going on from what one
- * has seen (SPEC L2, L14, W1).
+ * has seen (SPEC L2, L14, W1); with `--fresh` and `--witnesses`, that it was the newest not long ago, by their clocks (SPEC Y12).
  */
 export const verifyLedger = async (folder: string | undefined, options: VerifyLedgerOptions): Promise<void> => {
   const { pin, json } = options;
@@ -36,6 +39,8 @@ export const verifyLedger = async (folder: string | undefined, options: VerifyLe
       'take the pin from a founder, never from whoever gave you the folder; `ledger fsck` needs none',
     );
   const since = options.since === undefined ? undefined : readNote(options.since);
+  const witnesses = readPolicyFile(options.witnesses);
+  const freshWithinMs = options.fresh === undefined ? undefined : durationMs(options.fresh, '--fresh');
   const opened = await openLook(folder, options);
   await looking(opened, async (source) => {
     const { store, tenant, mark } = source;
@@ -56,12 +61,15 @@ export const verifyLedger = async (folder: string | undefined, options: VerifyLe
       }),
     );
     const { report } = examined;
+    const broken = withFiles(report.damage, await source.checkFiles?.(logKey));
     const unwanted = refuseTrial(trial, options) ?? refuseFormats(trial, options);
     // Damage is told first: it matters whatever kind of ledger this is.
-    if (report.sound && unwanted !== undefined) fail(unwanted.refusal);
+    if (broken === null && unwanted !== undefined) fail(unwanted.refusal);
     const history = continues(examined, identity.value, since);
     const cosigned = cosignatures(examined, options.witness ?? []);
-    const damage = report.damage ?? underCheckpoint(examined) ?? history.damage ?? cosigned.damage ?? null;
+    const damage = broken ?? underCheckpoint(examined) ?? history.damage ?? cosigned.damage ?? null;
+    if (damage === null && (witnesses !== undefined || freshWithinMs !== undefined))
+      await demandFresh(source, examined.rootAt, { logKey, witnesses, freshWithinMs });
     const lines: readonly FindingLine[] = [
       ...(report.time === null ? [] : [['last entry', report.time] as const]),
       ['signed up to', report.signedSize === null ? 'nothing' : `size ${report.signedSize}`],
@@ -121,7 +129,7 @@ const continues = (
 type Cosigned = { readonly by: readonly Cosignature[]; readonly text: string; readonly damage?: Damage };
 
 const cosignatures = ({ report, signed }: Examined<unknown>, keys: readonly string[]): Cosigned => {
-  if (keys.length === 0) return { by: [], text: 'not looked at: give --witness' };
+  if (keys.length === 0) return { by: [], text: 'not looked at: give --witness, or --witnesses' };
   const cosigners = keys.map((key) => orFail(parseCosignerKey(key)));
   const verified = signed === undefined ? undefined : verifyCosignatures(signed.note, cosigners);
   const by = verified?.ok === true ? verified.value.cosignatures : [];

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Option, type Command } from 'commander';
+import { Option } from 'commander';
 import { examples } from './help.ts';
-import { exportLedger } from './ledger-export.ts';
+import { copyVerbs } from './ledger-copies.ts';
 import { fsckLedger } from './ledger-fsck.ts';
+import { addHistoryVerbs } from './ledger-history.ts';
 import { lookOptions } from './ledger-open.ts';
+import { folderOptions, type Folder } from './ledger-options.ts';
 import { proveEntry } from './ledger-proof.ts';
 import { rebuildViews } from './ledger-rebuild.ts';
 import { replayLedger } from './ledger-replay.ts';
@@ -12,19 +14,12 @@ import { manyOption } from './many-option.ts';
 import { jsonOption } from './options.ts';
 import type { Verb } from './verb.ts';
 
-type Folder = { readonly dir: string; readonly mark?: string };
-
-const folderOptions = (command: Command): Command =>
-  command
-    .addOption(
-      new Option('--dir <folder>', 'data folder of a stopped server, or an export').env('COUNTERSIGN_DIR').default('.'),
-    )
-    .option('--mark <file>', 'the mark, where it does not lie in the data folder');
-
 export const verb: Verb = (program) => {
   const ledger = program
     .command('ledger')
-    .description('Check, export or prove a ledger: of a running server, a stopped one, or as files alone.');
+    .description(
+      'Check, copy or prove a ledger: of a running server, a stopped one, or as files alone; compare what people have seen of it.',
+    );
 
   examples(
     lookOptions(
@@ -80,19 +75,7 @@ export const verb: Verb = (program) => {
     '$ countersign ledger rebuild --dir /srv/countersign',
   );
 
-  examples(
-    jsonOption(
-      folderOptions(
-        ledger
-          .command('export')
-          .description('Write entries, documents and the newest checkpoint into a folder for somebody else.')
-          .argument('<out>', 'folder to make'),
-      ),
-    ).action((out: string, { dir, ...options }: Folder & { readonly json: boolean }) =>
-      exportLedger(dir, out, options),
-    ),
-    '$ countersign ledger export ./export --dir /srv/countersign',
-  );
+  copyVerbs(ledger);
 
   examples(
     folderOptions(
@@ -107,4 +90,6 @@ export const verb: Verb = (program) => {
       ),
     '$ countersign ledger proof 7 --dir /srv/countersign --out entry-7.tlog-proof',
   );
+
+  addHistoryVerbs(ledger);
 };

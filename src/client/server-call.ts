@@ -17,7 +17,7 @@ export type Call = {
   readonly timeoutMs?: number;
 };
 
-type Answered = { readonly status: number; readonly bytes: Buffer };
+export type Answer = { readonly status: number; readonly body: Buffer };
 
 const maxAnswerBytes = 64 * 1024 * 1024;
 const defaultTimeoutMs = 30_000;
@@ -50,7 +50,7 @@ const readBody = async (response: Response): Promise<Buffer | undefined> => {
   return Buffer.concat(chunks);
 };
 
-const once = async (call: Call): Promise<Result<Answered>> => {
+const once = async (call: Call): Promise<Result<Answer>> => {
   const headers: { [name: string]: string } = { accept: 'application/json, text/plain' };
   if (call.token !== undefined) headers['authorization'] = `Bearer ${call.token}`;
   if (call.method === 'POST') headers['content-type'] = 'application/json';
@@ -64,24 +64,24 @@ const once = async (call: Call): Promise<Result<Answered>> => {
       signal: AbortSignal.timeout(Math.ceil(call.timeoutMs ?? defaultTimeoutMs)),
       ...(call.method === 'POST' ? { body: JSON.stringify(call.body ?? {}) } : {}),
     });
-    const bytes = await readBody(response);
-    return bytes === undefined
+    const body = await readBody(response);
+    return body === undefined
       ? unreachable(call.server, `its answer is longer than ${maxAnswerBytes} bytes`)
-      : ok({ status: response.status, bytes });
+      : ok({ status: response.status, body });
   } catch (error) {
     return unreachable(call.server, reasonOf(error));
   }
 };
 
 const mayRetry = ({ method, idempotencyKey }: Call): boolean => method === 'GET' || idempotencyKey !== undefined;
-const isPassing = (answer: Result<Answered>): boolean =>
+const isPassing = (answer: Result<Answer>): boolean =>
   !answer.ok ||
   answer.value.status === 502 ||
   answer.value.status === 504 ||
-  (answer.value.status === 409 && answer.value.bytes.includes('idempotency-in-flight'));
+  (answer.value.status === 409 && answer.value.body.includes('idempotency-in-flight'));
 
 /** Sends one call; again after a passing failure, when that cannot do anything twice. */
-const send = async (call: Call): Promise<Result<Answered>> => {
+const send = async (call: Call): Promise<Result<Answer>> => {
   const limitMs = call.timeoutMs ?? defaultTimeoutMs;
   const started = performance.now();
   for (let tried = 1; ; tried += 1) {
@@ -95,9 +95,8 @@ const send = async (call: Call): Promise<Result<Answered>> => {
 };
 
 /** RFC 9457 as a refusal; codes of newer servers are kept under `server_code`. */
-const readProblem = ({ server, path }: Call, { status, bytes }: Answered): Refused => {
-  const text = bytes.toString('utf8');
-  const parsed = parseJson(text, { numbers: 'any', maxBytes: maxAnswerBytes });
+const readProblem = ({ server, path }: Call, { status, body }: Answer): Refused => {
+  const parsed = parseJson(body.toString('utf8'), { numbers: 'any', maxBytes: maxAnswerBytes });
   const problem = parsed.ok && isObject(parsed.value) ? parsed.value : {};
   const { code, rule, detail, facts, help } = problem;
   const told = typeof detail === 'string' ? detail : `\`${path}\` on \`${server}\` was answered with status ${status}`;
@@ -130,7 +129,7 @@ export const callBytes = async (call: Call): Promise<Result<Uint8Array>> => {
   const answer = await send(call);
   if (!answer.ok) return answer;
   return answer.value.status >= 200 && answer.value.status < 300
-    ? ok(answer.value.bytes)
+    ? ok(answer.value.body)
     : readProblem(call, answer.value);
 };
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { createHmac } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
@@ -6,10 +7,12 @@ import { readAhead } from '../app/check-ahead.ts';
 import { checkElsewhere } from '../app/check-elsewhere.ts';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Quarantine } from '../app/quarantine.ts';
+import type { Remembered } from '../app/remembered.ts';
 import { startSequencer, type Sequencer } from '../app/sequencer.ts';
 import { formatOpenSshPrivateKey } from '../crypto/openssh-private-key.ts';
 import { noteSigner, type NoteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
+import { instantFromMs } from '../kernel/instant.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Attachments } from '../kernel/decider.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
@@ -22,6 +25,7 @@ import type { LifecycleEvent } from '../lifecycle/event.ts';
 import { genesisStatement, originOf, readGenesis } from '../lifecycle/genesis.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import type { State } from '../lifecycle/state.ts';
+import { recordLoss, type AcceptedLoss } from './accepted-loss.ts';
 import { privateKeyFromSeed, readLogSeed } from './log-key.ts';
 
 /** The one tenant of a data folder. */
@@ -35,17 +39,29 @@ export type RunningLedger = {
   readonly store: LedgerStore;
   readonly sequencer: LedgerSequencer;
   readonly signer: NoteSigner;
+  /** Known to every server that has this ledger's log key, and to nobody else. */
+  readonly commonSecret: Uint8Array;
+  /** Where the newest cosigned note is kept: beside the mark. */
+  readonly cosignedFile: string;
   /** Answers what is waiting, then closes the store and lets go of the folder. */
   readonly close: () => Promise<void>;
 };
 
 export type OpenOptions = {
+  /** An open store instead of the folder's own, such as one that several servers share. It is closed with the ledger. */
+  readonly store?: LedgerStore;
   /** Where the mark is kept; by default `DIR/mark/main.json`. */
   readonly markFile?: string;
   /** Take a ledger whose mark is gone, such as one that was restored on another machine on purpose. */
   readonly acceptMissingMark?: boolean;
   /** Believe the clock although it is more than 24 hours after the last entry. */
   readonly acceptTimeJump?: boolean;
+  /** The same, said with the size at which the ledger ends; another size refuses the start. */
+  readonly acceptLoss?: number;
+  /** A ledger was taken without its mark. It is written into the folder as well. */
+  readonly onLoss?: (loss: AcceptedLoss) => void;
+  /** Checkpoints that are kept elsewhere: a ledger that contradicts one is quarantined. */
+  readonly remembered?: readonly Remembered[];
   readonly now?: () => number;
   /** The ledger is damaged: reads and export go on, nothing is appended. */
   readonly onAlert?: (quarantine: Quarantine) => void;
@@ -53,7 +69,8 @@ export type OpenOptions = {
   readonly fatal?: (error: unknown) => void;
 };
 
-const pathsOf = (dir: string) => ({
+/** Where things lie in a data folder. */
+export const pathsOf = (dir: string) => ({
   store: join(dir, 'ledger'),
   logKey: join(dir, 'log.key'),
   mark: join(dir, 'mark', `${tenant}.json`),
@@ -111,7 +128,8 @@ export const foundLedger = async (
   }
 };
 
-const isFree = (dir: string): boolean => {
+/** Nothing is there, or an empty folder. */
+export const isFree = (dir: string): boolean => {
   try {
     return readdirSync(dir).length === 0;
   } catch (error) {
@@ -150,7 +168,7 @@ const writeGenesis = async (
   }
 };
 
-const keyMismatch = (file: string): Refused =>
+export const keyMismatch = (file: string): Refused =>
   refuse(
     'log-key-mismatch',
     'H8',
@@ -175,13 +193,13 @@ const noLedger = (dir: string): Refused =>
  */
 export const openLedger = async (dir: string, options: OpenOptions = {}): Promise<Result<RunningLedger>> => {
   const paths = pathsOf(dir);
-  if (isFree(paths.store)) return noLedger(dir);
+  if (options.store === undefined && isFree(paths.store)) return noLedger(dir);
   const seed = readLogSeed(paths.logKey);
   if (!seed.ok) return seed;
-  const store = openSqliteStore(paths.store, { ownThread: true });
+  const store = options.store === undefined ? openSqliteStore(paths.store, { ownThread: true }) : ok(options.store);
   if (!store.ok) return store;
-  const mark = markFile(options.markFile ?? paths.mark);
-  const started = await startIn(dir, store.value, seed.value, mark, options);
+  const markAt = options.markFile ?? paths.mark;
+  const started = await startIn(dir, store.value, seed.value, markAt, options);
   if (!started.ok) await store.value.close();
   return started;
 };
@@ -190,14 +208,19 @@ const startIn = async (
   dir: string,
   store: LedgerStore,
   seed: Uint8Array,
-  mark: MarkKeeper,
+  markAt: string,
   options: OpenOptions,
 ): Promise<Result<RunningLedger>> => {
+  const mark = markFile(markAt);
   const begun = await beginningOf(store, mark);
   if (begun === undefined) return noLedger(dir);
   const signer = noteSigner(begun.origin, seed);
   if (begun.logKey !== null && encodeBase64(signer.publicKey) !== begun.logKey)
     return keyMismatch(`\`${join(dir, 'log.key')}\``);
+  const { acceptLoss } = options;
+  const shorter = acceptLoss === undefined ? undefined : await endsElsewhere(store, acceptLoss);
+  if (shorter !== undefined) return shorter;
+  const marked = mark.read();
   const started = await startSequencer({
     tenant,
     store,
@@ -208,19 +231,51 @@ const startIn = async (
     now: options.now ?? Date.now,
     onAlert: options.onAlert ?? sayAlert,
     fatal: options.fatal ?? endProcess,
-    acceptMissingMark: options.acceptMissingMark ?? false,
+    acceptMissingMark: options.acceptMissingMark ?? acceptLoss !== undefined,
     acceptTimeJump: options.acceptTimeJump ?? false,
     // The start looks at every signature there is: on all cores it is over sooner.
     reading: (source, size) =>
       readAhead(source, size, ({ envelope, namespace }) => checkElsewhere(envelope, namespace)),
+    remembered: options.remembered ?? [],
   });
   if (!started.ok) return started;
   const sequencer = started.value;
+  // It got this far without a mark only because somebody said so.
+  if (marked.ok && marked.value === undefined && sequencer.quarantine() === undefined) {
+    const { size, root } = sequencer.head();
+    const loss = { accepted_at: instantFromMs((options.now ?? Date.now)()), root, size };
+    recordLoss(dir, loss);
+    (options.onLoss ?? sayLoss)(loss);
+  }
   const close = async (): Promise<void> => {
     await sequencer.close();
     await store.close();
   };
-  return ok({ dir, store, sequencer, signer, close });
+  const commonSecret = createHmac('sha256', seed).update('countersign servers of one ledger').digest();
+  const cosignedFile = `${markAt.replace(/\.json$/, '')}.cosigned`;
+  return ok({ dir, store, sequencer, signer, commonSecret, cosignedFile, close });
+};
+
+const sayLoss = ({ size, root }: AcceptedLoss): void => {
+  process.stderr.write(`${JSON.stringify({ level: 'alert', event: 'loss-accepted', size, root })}\n`);
+};
+
+const endsElsewhere = async (store: LedgerStore, said: number): Promise<Refused | undefined> => {
+  let size: number;
+  try {
+    ({ size } = await store.head(tenant));
+  } catch (error) {
+    if (error instanceof StoreFailure) return { ok: false, refusal: error.refusal };
+    throw error;
+  }
+  if (size === said) return undefined;
+  return refuse(
+    'ledger-damaged',
+    'L28',
+    `the ledger ends at size ${size}, and \`--accept-loss\` says ${said}`,
+    { size, said },
+    'look what is missing with `countersign ledger restore`, then say the size at which it ends',
+  );
 };
 
 type Beginning = { readonly origin: string; readonly logKey: string | null };
