@@ -41,7 +41,7 @@ export const openLook = async (folder: string | undefined, options: LookOptions)
 
 /** For those that ask no time of files: nobody shall think that a demand which was given was met. */
 export const refuseFreshness = (folder: string | undefined, options: LookOptions, command: Command): void => {
-  if ((folder ?? options.dir ?? options.server) === options.server) return;
+  if (folder === undefined && options.dir === undefined && options.server !== undefined) return;
   for (const name of ['fresh', 'witnesses'])
     if (command.getOptionValueSource(name) === 'cli')
       usage(

@@ -116,6 +116,15 @@ test('the stopped folder and an export of it come to the same root and state', a
   }
 });
 
+test('Y12: of files, only verify says how fresh they are; elsewhere the demand is refused, wherever the folder is named', async () => {
+  for (const check of ['fsck', 'replay'])
+    for (const named of [[at('stopped')], ['--dir', at('stopped')], []]) {
+      const asked = await runCli(['ledger', check, ...named, '--fresh', '10m'], { cwd: at('stopped') });
+      assert.equal(asked.code, 2, asked.stderr);
+      assert.match(asked.stderr, new RegExp(`--fresh asks when .* \`ledger ${check}\` does not look at in a folder`));
+    }
+});
+
 // Whoever has database and log key: one event says more than was decided, and every hash, root and signature fits.
 const rewritten = (): string => {
   const folder = copy('rewritten');
