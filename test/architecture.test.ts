@@ -74,7 +74,12 @@ test('no folder imports what the law does not let it see', () => {
 
 test('only the edge may say what a signature check came to elsewhere', () => {
   const users = sources.filter((file) => /\bpendingCheck\b/.test(read(file)));
-  assert.deepEqual(users, ['src/roster/authenticate.ts', 'src/server/signed-envelope.ts']);
+  assert.deepEqual(users, ['src/app/check-elsewhere.ts', 'src/cli/ledger-unchecked.ts', 'src/roster/authenticate.ts']);
+  // What takes signatures as they are serves a process that decides nothing.
+  assert.deepEqual(
+    imports.filter((one) => resolved(one) === 'src/cli/ledger-unchecked.ts').map(({ file }) => file),
+    ['src/cli/ledger-replay.ts'],
+  );
 });
 
 test('an adapter sees no other adapter', () => {

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import { digestOf } from '../crypto/digest.ts';
 import type { NoteVerifier } from '../crypto/signed-note.ts';
-import type { Decider } from '../kernel/decider.ts';
+import type { Decider, FoldedEntry } from '../kernel/decider.ts';
 import type { Instant } from '../kernel/instant.ts';
 import { ok, type JsonObject, type Result } from '../kernel/refusal.ts';
 import { rootOf } from '../ledger/merkle.ts';
 import { StoreFailure, type LedgerStore } from '../ledger/store.ts';
 import type { MarkKeeper } from './mark.ts';
-import { audit } from './sequencer-start.ts';
-import type { Damage } from './sequencer-replay.ts';
+import type { Damage, EntrySource } from './sequencer-replay.ts';
+import { audit, type SignedHead } from './sequencer-start.ts';
 
-export type FsckOptions = {
+export type FsckOptions<Command = unknown, Event = unknown> = {
   /** First line of the checkpoints; by default the name of the key. */
   readonly origin?: string;
   /** The mark to compare with. Without it nothing shows a tail that was cut together with the checkpoint. */
   readonly mark?: MarkKeeper;
+  /** Another way to read the same entries, such as a page ahead. */
+  readonly reading?: (source: EntrySource, size: number) => EntrySource;
+  /** Sees each good entry. */
+  readonly onEntry?: (entry: FoldedEntry<Command, Event>) => void;
 };
 
 /** What stands in the ledger, as far as it is good, and the first thing that is wrong. */
@@ -29,6 +33,17 @@ export type FsckReport = {
   readonly damage: Damage | null;
 };
 
+/** The same, with what was derived on the way. */
+export type Examined<State> = {
+  readonly report: FsckReport;
+  /** Folded from the good entries. */
+  readonly state: State;
+  /** The largest signed head that they lead to. */
+  readonly signed: SignedHead | undefined;
+  /** Root of the tree at a size that the good entries have. */
+  readonly rootAt: (size: number) => string | undefined;
+};
+
 const blobsAtOnce = 16;
 
 const noMark: MarkKeeper = { read: () => ok(undefined), write: async () => {} };
@@ -38,30 +53,41 @@ const noMark: MarkKeeper = { read: () => ok(undefined), write: async () => {} };
  * alone, the rules applied again from the first entry on, and signatures of checkpoint and mark checked. Changes
  * nothing. Refuses only when the store can't be read at all.
  */
-export const fsck = async <State, Command extends JsonObject, Event extends JsonObject>(
+export const examine = async <State, Command extends JsonObject, Event extends JsonObject>(
   store: LedgerStore,
   tenant: string,
   decider: Decider<State, Command, Event>,
   logKey: NoteVerifier,
-  { origin = logKey.name, mark }: FsckOptions = {},
-): Promise<Result<FsckReport>> => {
+  options: FsckOptions<Command, Event> = {},
+): Promise<Result<Examined<State>>> => {
   try {
-    return ok(await check(store, tenant, decider, logKey, origin, mark));
+    return ok(await look(store, tenant, decider, logKey, options));
   } catch (error) {
     if (error instanceof StoreFailure) return { ok: false, refusal: error.refusal };
     throw error;
   }
 };
 
-const check = async <State, Command extends JsonObject, Event extends JsonObject>(
+/** What it finds, for whoever asks no more. */
+export const fsck = async <State, Command extends JsonObject, Event extends JsonObject>(
   store: LedgerStore,
   tenant: string,
   decider: Decider<State, Command, Event>,
   logKey: NoteVerifier,
-  origin: string,
-  mark: MarkKeeper | undefined,
-): Promise<FsckReport> => {
-  const checked = await audit({
+  options: FsckOptions<Command, Event> = {},
+): Promise<Result<FsckReport>> => {
+  const examined = await examine(store, tenant, decider, logKey, options);
+  return examined.ok ? ok(examined.value.report) : examined;
+};
+
+const look = async <State, Command extends JsonObject, Event extends JsonObject>(
+  store: LedgerStore,
+  tenant: string,
+  decider: Decider<State, Command, Event>,
+  logKey: NoteVerifier,
+  { origin = logKey.name, mark, reading, onEntry }: FsckOptions<Command, Event>,
+): Promise<Examined<State>> => {
+  const audited = {
     tenant,
     store,
     decider,
@@ -69,11 +95,13 @@ const check = async <State, Command extends JsonObject, Event extends JsonObject
     origin,
     mark: mark ?? noMark,
     acceptMissingMark: mark === undefined,
-  });
+    ...(reading === undefined ? {} : { reading }),
+  };
+  const checked = await audit(audited, onEntry);
   const { folded, slab, signed } = checked;
   const { count, damage: blobDamage } = await checkBlobs(store, tenant, folded.size);
   const damage = checked.damage ?? blobDamage ?? null;
-  return {
+  const report = {
     sound: damage === null,
     entries: folded.size,
     blobs: count,
@@ -82,6 +110,8 @@ const check = async <State, Command extends JsonObject, Event extends JsonObject
     signedSize: signed?.size ?? null,
     damage,
   };
+  const rootAt = (size: number): string | undefined => (size <= slab.size ? rootOf(slab.edge(size)) : undefined);
+  return { report, state: folded.state, signed, rootAt };
 };
 
 const checkBlobs = async (

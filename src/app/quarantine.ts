@@ -25,5 +25,5 @@ export const refuseQuarantined = ({ index, what, still_works }: Quarantine): Ref
     'L11',
     `the ledger is damaged from entry ${index} on: ${what}`,
     { index, what, still_works },
-    'nothing is recorded until an operator has restored it; run `countersign ledger fsck`, and compare checkpoints with other people',
+    'nothing is recorded until an operator has restored it; run `countersign ledger replay`, and compare checkpoints with other people',
   );

@@ -13,6 +13,7 @@ import {
   type Refused,
   type Result,
 } from '../kernel/refusal.ts';
+import { rulesFor, semanticsInForce } from '../kernel/semantics.ts';
 import { isObject } from '../kernel/shape.ts';
 import { isRecordable, joinEntry, parseEntry } from '../ledger/entry.ts';
 import { leafOf, rootOf } from '../ledger/merkle.ts';
@@ -183,17 +184,20 @@ class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> 
 
   async #decide(ticket: Ticket<Command>, moment: Moment, attachments: Attachments): Promise<Outcome<Event>> {
     const { tenant, decider, slab } = this.#context;
-    const decision = decider.decide(this.folded.state, ticket.command, moment, attachments);
+    const semantics = semanticsInForce(decider, this.folded.state);
+    const rules = rulesFor(decider, this.folded.state, moment.index, semantics);
+    if (!rules.ok) throw new BrokenInvariant(rules.refusal.message);
+    const decision = rules.value.decide(this.folded.state, ticket.command, moment, attachments);
     if (decision.kind === 'refused' && decision.events.length === 0) return { decision, index: null, entry: null };
     if (!isRecordable(decision.events)) throw new BrokenInvariant('the rules gave an event that an entry cannot hold');
     const eventsText = canonicalize(decision.events);
-    const text = joinEntry({ tenant, ...moment, commandText: ticket.commandText, eventsText });
+    const text = joinEntry({ tenant, ...moment, semantics, commandText: ticket.commandText, eventsText });
     if (!text.ok) return refusedOutcome(text);
     const { bytes, hash } = leafOf(text.value);
     // Read back, so that the state evolves from what stands in the entry and from nothing else (INV12).
     const events = JSON.parse(eventsText) as readonly Event[];
     const entry = { ...moment, command: ticket.command, events, leafHash: hash };
-    const state = decider.evolve(this.folded.state, entry, attachments);
+    const state = rules.value.evolve(this.folded.state, entry, attachments);
     this.folded = { state, size: moment.index + 1, time: moment.time };
     slab.append(hash);
     this.#stored.push({ index: moment.index, bytes, leafHash: hash });

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { digestOf } from '../crypto/digest.ts';
-import { canonicalize } from '../kernel/canonical-json.ts';
 import type { Attachments, Decider, FoldedEntry } from '../kernel/decider.ts';
 import type { Instant } from '../kernel/instant.ts';
-import type { JsonObject } from '../kernel/refusal.ts';
+import type { JsonObject, Refusal } from '../kernel/refusal.ts';
+import { sameJson } from '../kernel/same-json.ts';
+import { rulesFor } from '../kernel/semantics.ts';
 import { parseEntry } from '../ledger/entry.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { StoreFailure, type StoredEntry } from '../ledger/store.ts';
@@ -17,8 +18,11 @@ export type EntrySource = {
   readonly blob: (digest: string) => Promise<Uint8Array | undefined>;
 };
 
-/** The first entry that is not what it should be. */
-export type Damage = { readonly index: number; readonly what: string };
+/** The first entry that is not what it should be. `refusal` is there where a rule says what to do about it. */
+export type Damage = { readonly index: number; readonly what: string; readonly refusal?: Refusal };
+
+/** An entry as it was read, and which rules it says it was decided by. */
+export type ReadEntry<Command, Event> = FoldedEntry<Command, Event> & { readonly semantics: number };
 
 export type Replay<State> = { readonly folded: Folded<State>; readonly damage?: Damage };
 
@@ -39,7 +43,7 @@ export const readStored = <Command extends JsonObject, Event extends JsonObject>
   index: number,
   last: Instant | null,
   stored: StoredEntry | undefined,
-): FoldedEntry<Command, Event> | Damage => {
+): ReadEntry<Command, Event> | Damage => {
   if (stored === undefined || stored.index !== index) return { index, what: 'it is missing' };
   const hash = leafHash(stored.bytes);
   if (hash !== stored.leafHash) return { index, what: 'its bytes are not those that were appended' };
@@ -56,6 +60,7 @@ export const readStored = <Command extends JsonObject, Event extends JsonObject>
     command: entry.command as Command,
     events: entry.events as readonly Event[],
     leafHash: hash,
+    semantics: entry.semantics,
   };
 };
 
@@ -80,17 +85,22 @@ const isDamage = (value: object): value is Damage => 'what' in value;
 const rerun = <State, Command extends JsonObject, Event extends JsonObject>(
   decider: Decider<State, Command, Event>,
   state: State,
-  entry: FoldedEntry<Command, Event>,
+  { semantics, ...entry }: ReadEntry<Command, Event>,
   attachments: Attachments,
 ): { readonly state: State } | Damage => {
   const { index, time } = entry;
+  const rules = rulesFor(decider, state, index, semantics);
+  if (!rules.ok) {
+    const { message, help = '' } = rules.refusal;
+    return { index, what: `${message}; ${help}`, refusal: rules.refusal };
+  }
   try {
-    const decision = decider.decide(state, entry.command, { index, time }, attachments);
+    const decision = rules.value.decide(state, entry.command, { index, time }, attachments);
     if (decision.kind === 'refused' && decision.events.length === 0)
       return { index, what: `the rules refuse its command: ${decision.refusal.message}` };
-    if (canonicalize(decision.events) !== canonicalize(entry.events))
-      return { index, what: 'the rules give other events for its command' };
-    return { state: decider.evolve(state, entry, attachments) };
+    // The entry was read as canonical, so that its events have one text: equal values are equal bytes.
+    if (!sameJson(decision.events, entry.events)) return { index, what: 'the rules give other events for its command' };
+    return { state: rules.value.evolve(state, entry, attachments) };
   } catch (error) {
     return {
       index,

@@ -21,6 +21,8 @@ export type AuditOptions<State, Command extends JsonObject, Event extends JsonOb
   readonly mark: MarkKeeper;
   /** Take a ledger whose mark is gone, such as one that was restored on another machine on purpose. */
   readonly acceptMissingMark?: boolean;
+  /** Another way to read the same entries, such as a page ahead. */
+  readonly reading?: (source: EntrySource, size: number) => EntrySource;
   /** Checkpoints that are kept elsewhere, such as by a mirror. One that the log key signed counts like the mark. */
   readonly remembered?: readonly Remembered[];
   /** Called now and then while the entries are looked at. */
@@ -54,7 +56,7 @@ export const audit = async <State, Command extends JsonObject, Event extends Jso
   options: AuditOptions<State, Command, Event>,
   onEntry: (entry: FoldedEntry<Command, Event>) => void = () => {},
 ): Promise<Audit<State>> => {
-  const { tenant, store, decider, onLook } = options;
+  const { tenant, store, decider, onLook, reading = (source: EntrySource) => source } = options;
   const slab = new MerkleSlab();
   const start: Folded<State> = { state: decider.initialState, size: 0, time: null };
   // Before the head: others may append meanwhile, and keep a checkpoint that is beyond the head that was read.
@@ -65,7 +67,7 @@ export const audit = async <State, Command extends JsonObject, Event extends Jso
   const { folded, damage } = await replay(
     tenant,
     decider,
-    sourceOf(store, tenant),
+    reading(sourceOf(store, tenant), size),
     start,
     size,
     (entry: FoldedEntry<Command, Event>) => {
@@ -95,10 +97,10 @@ const checkedHead: typeof checkHead = async (options, kept, head, folded, slab) 
 
 const pageSize = 256;
 
-type LostHead = Damage & { readonly entries: number };
+export type LostHead = Damage & { readonly entries: number };
 
 // A head that cannot be read is damage like any other while the entries can: they are what people need to see.
-const readHead = async (store: LedgerStore, tenant: string): Promise<LedgerHead | LostHead> => {
+export const readHead = async (store: LedgerStore, tenant: string): Promise<LedgerHead | LostHead> => {
   try {
     return await store.head(tenant);
   } catch (error) {

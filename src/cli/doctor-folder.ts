@@ -52,7 +52,7 @@ const askServer = async (dir: string, alone: boolean): Promise<readonly Finding[
       'a server is running on it, so entries and alerts were not looked at',
       alone && address === undefined
         ? 'give its address as well, to have it asked: --server URL'
-        : 'stop it to have everything looked at: countersign ledger fsck',
+        : 'stop it to have everything looked at: countersign ledger replay',
     ),
     ...(address === undefined ? [] : [await (await import('./doctor-server.ts')).examineReady(address)]),
   ];

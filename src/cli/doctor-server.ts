@@ -66,7 +66,7 @@ export const examineReady = async (server: string): Promise<Finding> => {
       : wrong(
           'ready',
           'it takes no commands: it is stopping, or its ledger is in quarantine',
-          'ask whoever runs it to look with `countersign ledger fsck`',
+          'ask whoever runs it to look with `countersign ledger replay`',
         );
 };
 

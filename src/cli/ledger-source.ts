@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folderPlace } from '../adapters/files/folder-place.ts';
 import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
@@ -14,14 +14,19 @@ import { parseCanonical } from '../kernel/canonical-json.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import { parseEntry } from '../ledger/entry.ts';
 import { StoreFailure, type LedgerStore, type StoredEntry } from '../ledger/store.ts';
+import { formatTilePath, type Tile } from '../ledger/tiles.ts';
 import { genesisStatement, originOf } from '../lifecycle/genesis.ts';
 
-/** A ledger to look at, offline: a server's data folder, or what `ledger export` wrote. */
+/** A ledger to look at: a stopped server's data folder, what `ledger export` wrote, or a running server's tiles. */
 export type LedgerSource = {
-  readonly kind: 'data folder' | 'export';
+  readonly kind: 'data folder' | 'export' | 'server';
   readonly store: LedgerStore;
   readonly tenant: string;
   readonly mark: MarkKeeper | undefined;
+  /** Checkpoints beside the one of the store, such as those with the times of witnesses. Nothing of them is believed. */
+  readonly notes: () => readonly string[];
+  /** Stored tiles of hashes, where there are any. */
+  readonly tile?: (tile: Tile) => Promise<Uint8Array | undefined>;
   /** Looks at what a replay does not read; of an export only. `logKey` is the key that the genesis names. */
   readonly checkFiles?: (logKey: NoteVerifier) => Promise<Damage | undefined>;
 };
@@ -30,7 +35,12 @@ const tenant = 'main';
 
 /** Opens a folder. A data folder is locked for as long as it is open, so its server must be stopped (SPEC L9). */
 export const openLedgerSource = async (folder: string, markAt?: string): Promise<Result<LedgerSource>> => {
-  if (existsSync(join(folder, 'tile'))) return ok(openLedgerFolder(folder));
+  const markFileAt = markAt ?? join(folder, 'mark', `${tenant}.json`);
+  const notes = (): readonly string[] => [
+    ...textAt(join(folder, 'checkpoint')),
+    ...textAt(`${markFileAt.replace(/\.json$/, '')}.cosigned`),
+  ];
+  if (existsSync(join(folder, 'tile'))) return ok(openLedgerFolder(folder, notes));
   if (!existsSync(join(folder, 'ledger')))
     return refuse(
       'ledger-unavailable',
@@ -45,18 +55,29 @@ export const openLedgerSource = async (folder: string, markAt?: string): Promise
     kind: 'data folder',
     store: store.value,
     tenant,
-    mark: markFile(markAt ?? join(folder, 'mark', `${tenant}.json`)),
+    mark: markFile(markFileAt),
+    notes,
   });
 };
 
+const textAt = (file: string): readonly string[] => {
+  try {
+    return [readFileSync(file, 'utf8')];
+  } catch {
+    return [];
+  }
+};
+
 // An export or a mirror is believed in nothing: it is looked at as it stands, like any other store.
-const openLedgerFolder = (folder: string): LedgerSource => {
+const openLedgerFolder = (folder: string, notes: LedgerSource['notes']): LedgerSource => {
   const place = folderPlace(folder);
   return {
     kind: 'export',
     store: tileStore(place),
     tenant,
     mark: undefined,
+    notes,
+    tile: (tile) => place.get(`tile/${formatTilePath(tile)}`),
     checkFiles: (logKey) => checkTiles(place, formatVerifierKey(logKey)),
   };
 };

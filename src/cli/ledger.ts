@@ -1,70 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
+import { Option } from 'commander';
 import { examples } from './help.ts';
-import { checkLedger, type CheckOptions } from './ledger-check.ts';
 import { copyVerbs } from './ledger-copies.ts';
+import { fsckLedger } from './ledger-fsck.ts';
 import { addHistoryVerbs } from './ledger-history.ts';
-import { folderOptions, pinOption, type Folder } from './ledger-options.ts';
+import { lookOptions } from './ledger-open.ts';
+import { folderOptions, type Folder } from './ledger-options.ts';
 import { proveEntry } from './ledger-proof.ts';
-import { durationMs } from './duration.ts';
-import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
-import { usage } from './output.ts';
+import { rebuildViews } from './ledger-rebuild.ts';
+import { replayLedger } from './ledger-replay.ts';
+import { verifyLedger } from './ledger-verify.ts';
+import { manyOption } from './many-option.ts';
+import { jsonOption } from './options.ts';
 import type { Verb } from './verb.ts';
-import { readPolicyFile } from './witness-policy-file.ts';
-
-type VerifyLedgerOptions = Omit<CheckOptions, 'witnesses'> & {
-  readonly allowTrial?: true;
-  readonly acceptV0?: boolean;
-  readonly fresh?: string;
-  readonly witnesses?: string;
-};
 
 export const verb: Verb = (program) => {
   const ledger = program
     .command('ledger')
-    .description('Check, export or prove a ledger, without its server; compare what people have seen of it.');
+    .description(
+      'Check, copy or prove a ledger: of a running server, a stopped one, or as files alone; compare what people have seen of it.',
+    );
 
   examples(
-    jsonOption(
-      folderOptions(
-        ledger
-          .command('fsck')
-          .description("Check every byte of a stopped server's ledger, and name the first entry that is wrong."),
-      ),
+    lookOptions(
+      ledger
+        .command('fsck')
+        .description(
+          'Hash every stored entry, document and tile again, and name the first entry that is wrong. No rules, no signatures.',
+        ),
+    ).action(fsckLedger),
+    '# Exit code 0: unchanged; 7: damaged, with the entry and what is wrong with it',
+    '$ countersign ledger fsck /srv/countersign',
+    '$ countersign ledger fsck --server https://gate.example.org --token-file FILE',
+  );
+
+  examples(
+    lookOptions(
+      ledger
+        .command('replay')
+        .description(
+          'Decide every entry again from the first one on, and compare decisions, events and view rows, byte for byte.',
+        ),
     )
-      .addOption(pinOption())
-      .action(({ dir, ...options }: Folder & CheckOptions) => checkLedger(dir, options)),
-    '# Exit code 0: sound; 7: damaged, with the entry and what is wrong with it',
-    '$ countersign ledger fsck --dir /srv/countersign',
+      .option('--no-signatures', "do not check the signatures of the entries' statements; the answer says so")
+      .action(replayLedger),
+    '# Prints a digest of the state that the ledger comes to: the same on every machine',
+    '$ countersign ledger replay /srv/countersign',
+  );
+
+  examples(
+    lookOptions(
+      ledger
+        .command('verify')
+        .description(
+          'Check a whole ledger as a stranger would: rules, signatures, checkpoint, cosignatures, history, under the pin.',
+        ),
+    )
+      .option('--since <file>', 'an older checkpoint that you kept, which the ledger must go on from')
+      .addOption(manyOption('--witness <key>', 'key of a witness that must have cosigned'))
+      .action(verifyLedger),
+    '# The pin comes from the founders, never from whoever gave you the folder',
+    '$ countersign ledger verify ./export --pin sha256:…',
+    '$ countersign ledger verify ./export --pin sha256:… --since kept.note --witness witness.example+…',
   );
 
   examples(
     jsonOption(
       ledger
-        .command('verify')
-        .description('Check a whole ledger as a stranger would: signatures, rules, history and the pin.')
-        .argument('<folder>', 'an export, or the data folder of a stopped server'),
-    )
-      .addOption(pinOption())
-      .option('--mark <file>', 'the mark, where it does not lie in the data folder')
-      .option('--allow-trial', 'take a trial ledger, which one person may have started alone')
-      .option('--fresh <duration>', 'also ask that its newest checkpoint is no older, such as 10m')
-      .addOption(witnessesOption())
-      .addOption(acceptV0Option())
-      .action((folder: string, { allowTrial, acceptV0, fresh, witnesses, ...options }: VerifyLedgerOptions) => {
-        if (options.pin === undefined)
-          usage(
-            '--pin is missing: without it a ledger proves nothing',
-            'take the pin from a founder, never from whoever gave you the folder; `ledger fsck` needs none',
-          );
-        return checkLedger(folder, {
-          ...options,
-          stranger: { allowTrial, acceptV0 },
-          witnesses: readPolicyFile(witnesses),
-          freshWithinMs: fresh === undefined ? undefined : durationMs(fresh, '--fresh'),
-        });
-      }),
-    '# The pin comes from the founders, never from whoever gave you the folder',
-    '$ countersign ledger verify ./export --pin sha256:…',
+        .command('rebuild')
+        .description('Build the views again from the first entry on: under a running server, or in its stopped folder.')
+        .addOption(new Option('--dir <folder>', "the server's data folder").env('COUNTERSIGN_DIR').default('.')),
+    ).action(rebuildViews),
+    '# Nothing is sent again: what went out is no view',
+    '$ countersign ledger rebuild --dir /srv/countersign',
   );
 
   copyVerbs(ledger);

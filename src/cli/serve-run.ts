@@ -10,7 +10,7 @@ import { readListen, type ServeVerbOptions } from './serve.ts';
 const sayQuarantine = ({ index, what, still_works }: Quarantine, dir: string): void => {
   say(styled(['red', 'bold'], `QUARANTINE: the ledger is damaged from entry ${index} on: ${escaped(what)}`));
   say('  Nothing is appended: no votes, no permits. Still working: ' + still_works.join(', ') + '.');
-  say(`  Stop this server, look with \`countersign ledger fsck --dir ${dir}\`, and put the right files back.`);
+  say(`  Stop this server, look with \`countersign ledger replay --dir ${dir}\`, and put the right files back.`);
   say(
     `  A missing end comes back from a mirror or an export: \`countersign ledger restore --dir ${dir} --from COPY\`.`,
   );

@@ -57,9 +57,13 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
   const witnesses = readPolicyFile(options.witnesses);
   const withinMs = options.fresh === undefined ? undefined : durationMs(options.fresh, '--fresh');
   if (folder) {
-    const { checkLedger } = await import('./ledger-check.ts');
-    const stranger = { allowTrial: options.allowTrial, acceptV0: options.acceptV0 };
-    return checkLedger(file, { pin, json, stranger, witnesses, freshWithinMs: withinMs });
+    const { verifyLedger } = await import('./ledger-verify.ts');
+    const { allowTrial = false, acceptV0 = false, fresh } = options;
+    const demands = {
+      ...(fresh === undefined ? {} : { fresh }),
+      ...(options.witnesses === undefined ? {} : { witnesses: options.witnesses }),
+    };
+    return verifyLedger(file, { pin, json, allowTrial, acceptV0, input: false, ...demands });
   }
   const verdict = verifyFile(bytes ?? readInput(file), {
     pin,

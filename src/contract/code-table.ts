@@ -226,6 +226,8 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'pin-mismatch': [409, 7],
   'format-not-final': [409, 7],
   'replay-differs': [422, 7],
+  'semantics-unknown': [422, 7],
+  'semantics-not-in-force': [422, 7],
   'persons-too-few': [403, 7],
   'governance-stale': [409, 7],
   'permit-not-yet-valid': [409, 3],

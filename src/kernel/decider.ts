@@ -29,10 +29,23 @@ export type FoldedEntry<Command, Event> = Moment & {
  * The pure heart: same state, command and moment, same decision, for ever (INV12).
  * `attachments` are content-addressed blobs (`sha256:…` → bytes) that the command names by digest.
  */
-export type Decider<State, Command extends JsonObject, Event extends JsonObject> = {
+export type Decider<State, Command extends JsonObject, Event extends JsonObject> = Rules<State, Command, Event> & {
   readonly initialState: State;
+  /** All numbers that entries may name, and which is in force; without it there is only 0, and it is this. */
+  readonly semantics?: Semantics<State, Command, Event>;
+};
+
+/** One way to decide and to fold. */
+export type Rules<State, Command extends JsonObject, Event extends JsonObject> = {
   readonly decide: (state: State, command: Command, moment: Moment, attachments: Attachments) => Decision<Event>;
   readonly evolve: (state: State, entry: FoldedEntry<Command, Event>, attachments: Attachments) => State;
+};
+
+/** The rules of every release, by the number that entries carry (SPEC L24). */
+export type Semantics<State, Command extends JsonObject, Event extends JsonObject> = {
+  readonly released: ReadonlyMap<number, Rules<State, Command, Event>>;
+  /** The number the next entry is decided under, by what the ledger says so far. */
+  readonly inForce: (state: State) => number;
 };
 
 export type Attachments = ReadonlyMap<string, Uint8Array>;

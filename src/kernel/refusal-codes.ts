@@ -240,6 +240,8 @@ export const refusalCodes = [
   'pin-mismatch',
   'format-not-final',
   'replay-differs',
+  'semantics-unknown',
+  'semantics-not-in-force',
   'persons-too-few',
   'governance-stale',
   'permit-not-yet-valid',

@@ -2,7 +2,7 @@
 import { canonicalize, parseCanonical } from '../kernel/canonical-json.ts';
 import type { Instant } from '../kernel/instant.ts';
 import { ok, refuse, type JsonObject, type JsonValue, type Result } from '../kernel/refusal.ts';
-import { instant, integer, isObject, listOf, literal, matching, shape, type Check } from '../kernel/shape.ts';
+import { instant, integer, isObject, listOf, matching, shape, type Check } from '../kernel/shape.ts';
 import { tenantForm } from './store.ts';
 
 /**
@@ -16,7 +16,8 @@ export type Entry = {
   readonly tenant: string;
   readonly index: number;
   readonly time: Instant;
-  readonly semantics: 0;
+  /** Which rules it was decided by (SPEC L24). */
+  readonly semantics: number;
   readonly command: JsonObject;
   readonly events: readonly JsonObject[];
 };
@@ -35,7 +36,7 @@ const entryShape = shape({
   command: object,
   events: listOf(object, 4096),
   index: integer(0),
-  semantics: literal(0),
+  semantics: integer(0),
   tenant: matching(tenantForm, 'a tenant name'),
   time: instant,
 });
@@ -57,13 +58,14 @@ export type EntryParts = {
   readonly tenant: string;
   readonly index: number;
   readonly time: Instant;
+  readonly semantics: number;
   readonly commandText: string;
   readonly eventsText: string;
 };
 
 /** Joins canonical parts into the canonical entry. Refuses what would be too large. */
-export const joinEntry = ({ tenant, index, time, commandText, eventsText }: EntryParts): Result<string> => {
-  const text = `{"command":${commandText},"events":${eventsText},"index":${index},"semantics":0,"tenant":"${tenant}","time":"${time}"}`;
+export const joinEntry = ({ tenant, index, time, semantics, commandText, eventsText }: EntryParts): Result<string> => {
+  const text = `{"command":${commandText},"events":${eventsText},"index":${index},"semantics":${semantics},"tenant":"${tenant}","time":"${time}"}`;
   // A text of n UTF-16 units has at most 3n bytes, so most entries need not be measured.
   const bytes = text.length * 3 <= maxEntryBytes ? text.length : Buffer.byteLength(text);
   if (bytes <= maxEntryBytes) return ok(text);
@@ -82,6 +84,7 @@ export const encodeEntry = (entry: Entry): Result<string> =>
     tenant: entry.tenant,
     index: entry.index,
     time: entry.time,
+    semantics: entry.semantics,
     commandText: canonicalize(entry.command),
     eventsText: canonicalize(entry.events),
   });

@@ -5,13 +5,11 @@ import type { Command } from './command.ts';
 import { decide } from './decide.ts';
 import type { LifecycleEvent } from './event.ts';
 import { evolve } from './evolve.ts';
+import { lifecycleSemantics } from './semantics.ts';
 import { initialState, type State } from './state.ts';
 
-/** The semantics number that entries of this release carry (design 4, Entry). */
-export const semantics = 0;
-
 /** The whole life of a request as one pure decider: what the sequencer runs, and what the verifier runs again. */
-export const lifecycle = { initialState, decide, evolve } as unknown as Decider<
+export const lifecycle = { initialState, decide, evolve, semantics: lifecycleSemantics } as unknown as Decider<
   State,
   Command & JsonObject,
   LifecycleEvent & JsonObject

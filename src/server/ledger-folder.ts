@@ -3,6 +3,8 @@ import { createHmac } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
+import { readAhead } from '../app/check-ahead.ts';
+import { checkElsewhere } from '../app/check-elsewhere.ts';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Quarantine } from '../app/quarantine.ts';
 import type { Remembered } from '../app/remembered.ts';
@@ -234,6 +236,9 @@ const startIn = async (
     fatal: options.fatal ?? endProcess,
     acceptMissingMark: options.acceptMissingMark ?? acceptLoss !== undefined,
     acceptTimeJump: options.acceptTimeJump ?? false,
+    // The start looks at every signature there is: on all cores it is over sooner.
+    reading: (source, size) =>
+      readAhead(source, size, ({ envelope, namespace }) => checkElsewhere(envelope, namespace)),
     remembered: options.remembered ?? [],
     ...(options.onLook === undefined ? {} : { onLook: options.onLook }),
   });

@@ -2,8 +2,10 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { CosigningStanding } from '../app/head-cosigner.ts';
 import type { MirrorFigures } from '../app/mirror.ts';
+import type { JsonValue } from '../kernel/refusal.ts';
 import type { LedgerSequencer } from './ledger-folder.ts';
 import type { NoticeFigures } from './notices.ts';
+import { totalsOf } from './totals-view.ts';
 
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -15,6 +17,8 @@ export type Metrics = {
   readonly notices: (figures: () => NoticeFigures) => void;
   /** Adds the figures of heartbeats and witnesses. */
   readonly heads: (standing: () => CosigningStanding) => void;
+  /** Adds what is counted since the genesis, out of the rows of that view. */
+  readonly totals: (rows: () => Promise<ReadonlyMap<string, JsonValue>>) => void;
   /** Adds the figures of the mirror. */
   readonly mirror: (figures: () => MirrorFigures) => void;
   readonly text: () => Promise<string>;
@@ -63,6 +67,7 @@ export const startMetrics = (sequencer: LedgerSequencer): Metrics => {
     },
     notices: (figures) => noticeGauges(figures, registers),
     heads: (standing) => headGauges(standing, registers),
+    totals: (rows) => totalGauges(rows, registers),
     mirror: (figures) => mirrorGauges(figures, registers),
     text: async () => (registers[0] === undefined ? '' : registers[0].metrics()),
     close: unsubscribe,
@@ -124,6 +129,27 @@ const headGauges = (standing: () => CosigningStanding, registers: Registry[]): v
       for (const { name, refusal } of standing().witnesses) failing.set({ witness: name }, refusal === null ? 0 : 1);
     },
   });
+};
+
+// They count what stands in the ledger, so that they go on where they were after a restart.
+const totalGauges = (rows: () => Promise<ReadonlyMap<string, JsonValue>>, registers: Registry[]): void => {
+  for (const [kind, label, help] of [
+    ['event', 'type', 'Events in the ledger since its genesis'],
+    ['refusal', 'code', 'Recorded refusals since the genesis'],
+    ['finding', 'code', 'Findings since the genesis'],
+  ] as const)
+    void new Gauge({
+      name: `countersign_ledger_${kind}s`,
+      help,
+      labelNames: [label],
+      registers,
+      async collect() {
+        // Without them the other figures are still worth reading.
+        const found = await rows().catch(() => new Map<string, JsonValue>());
+        this.reset();
+        for (const [value, count] of totalsOf(found, kind)) this.set({ [label]: value }, count);
+      },
+    });
 };
 
 const mirrorGauges = (figures: () => MirrorFigures, registers: Registry[]): void => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CosigningStanding } from '../app/head-cosigner.ts';
-import { semantics } from '../lifecycle/lifecycle.ts';
+import { semantics } from '../lifecycle/semantics.ts';
 import { page } from './html-routes.ts';
 import { silentTooLongMs } from './look-first.ts';
 import { openApiDocument } from './openapi.ts';

@@ -10,6 +10,7 @@ import { displayNames } from './display-names.ts';
 import { openFrontDoor, type FrontDoor } from './front-door.ts';
 import { InFlight } from './guard.ts';
 import { answering, mount } from './http-server.ts';
+import { keepViews } from './keep-views.ts';
 import { openLedger, type RunningLedger } from './ledger-folder.ts';
 import { mirrorLedger, rememberedBy } from './ledger-mirror.ts';
 import { startMetrics } from './metrics.ts';
@@ -162,6 +163,7 @@ const serveLedger = async (
     await heads.stop();
     return notices;
   }
+  const views = await keepViews(options.dir, ledger, context.metrics, log);
   onTell(notices.value);
   alertOf = notices.value.alertOf;
   context.metrics.notices(notices.value.figures);
@@ -179,6 +181,7 @@ const serveLedger = async (
       log.event('info', 'stopping');
       await door.close(options.stopWithinMs ?? 10_000);
       await ticker.stop();
+      await views.stop();
       await notices.value.stop();
       await mirror?.stop();
       context.metrics.close();

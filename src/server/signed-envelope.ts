@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { verify } from 'node:crypto';
+import { checkElsewhere } from '../app/check-elsewhere.ts';
 import type { EnvelopeBody } from '../contract/api.ts';
 import { dearmorSignature } from '../crypto/sshsig.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import type { Check } from '../kernel/shape.ts';
 import { namespaces, type Envelope, type StatementType } from '../kernel/statements.ts';
-import { authenticate, pendingCheck, readStatement, type Signed } from '../roster/authenticate.ts';
+import { authenticate, readStatement, type Signed } from '../roster/authenticate.ts';
 import { identityOf, type ServerContext } from './server-context.ts';
 
 /** The envelope as the ledger keeps it: an armored signature becomes its raw base64; the statement is never touched. */
@@ -32,26 +32,13 @@ export const readEnvelope = async <S extends Speaker>(
   const statement = readStatement(envelope.value.statement, check);
   if (!statement.ok) return statement;
   const { ledger, tenant } = identityOf(context.sequencer.state());
+  // `authenticate` finds the answer.
   if (statement.value.ledger === ledger && statement.value.tenant === tenant)
     await checkElsewhere(envelope.value, namespaces[statement.value.type as StatementType]);
   // As it stands now, not as it stood before the wait.
   const state = context.sequencer.state();
   const signed = authenticate(state.roster, { ledger, tenant }, envelope.value, check);
   return signed.ok ? ok({ envelope: envelope.value, signed: signed.value }) : signed;
-};
-
-// The arithmetic costs more than all else in a request, so that another thread does it; `authenticate` finds the answer.
-const checkElsewhere = (envelope: Envelope, namespace: string): Promise<void> => {
-  const pending = pendingCheck(envelope, namespace);
-  if (pending === undefined) return Promise.resolve();
-  const { algorithm, data, key, signature } = pending.check;
-  return new Promise((resolve) => {
-    verify(algorithm, data, key, signature, (error, holds) => {
-      // Without an answer nothing is remembered, and `authenticate` asks again.
-      if (error === null) pending.settle(holds);
-      resolve();
-    });
-  });
 };
 
 export const mismatch = (what: string, signedFor: string, address: string) =>

@@ -128,7 +128,7 @@ const refuseUnproven = (file: CaseFile, { size, root }: Checkpoint): Refused | u
 
 // The text is canonical and was replayed already, so that its index stands where FORMATS §8 puts it.
 const indexOf = (text: string): number =>
-  Number(/,"index":(\d{1,16}),"semantics":0,"tenant":"[^"]*","time":"[^"]*"\}$/.exec(text)?.[1] ?? Number.NaN);
+  Number(/,"index":(\d{1,16}),"semantics":\d{1,16},"tenant":"[^"]*","time":"[^"]*"\}$/.exec(text)?.[1] ?? Number.NaN);
 
 // T5: the case goes on from what this voter, and those who voted before, had seen.
 const refuseFork = (replay: Replay, { size, root }: Checkpoint, options: CaseOptions): Refused | undefined => {

@@ -3,6 +3,8 @@ import { decodeBase64 } from '../kernel/base64.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Attachments, Moment } from '../kernel/decider.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
+import { sameJson } from '../kernel/same-json.ts';
+import { rulesFor } from '../kernel/semantics.ts';
 import { voteStatement } from '../kernel/statements.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { noteVerifier, type NoteVerifier } from '../crypto/signed-note.ts';
@@ -11,10 +13,9 @@ import { emptyEdge, leafHash } from '../ledger/merkle.ts';
 import { isGovernance } from '../assess/build-change.ts';
 import { readStatement } from '../roster/authenticate.ts';
 import { parseCommand, type Command } from '../lifecycle/command.ts';
-import { decide } from '../lifecycle/decide.ts';
 import type { LifecycleEvent } from '../lifecycle/event.ts';
-import { evolve } from '../lifecycle/evolve.ts';
 import { genesisStatement } from '../lifecycle/genesis.ts';
+import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { initialState, type Identity, type State } from '../lifecycle/state.ts';
 
 /**
@@ -42,6 +43,7 @@ export type Seen = { readonly index: number; readonly size: number; readonly roo
 
 export type ReadEntry = Moment & {
   readonly tenant: string;
+  readonly semantics: number;
   readonly leaf: string;
   readonly command: Command;
   readonly recorded: readonly JsonObject[];
@@ -55,8 +57,8 @@ export const readEntry = (text: string): Result<ReadEntry> => {
   if (!entry.ok) return entry;
   const command = parseCommand(entry.value.command);
   if (!command.ok) return command;
-  const { index, time, tenant, events } = entry.value;
-  return ok({ index, time, tenant, leaf: leafHash(text), command: command.value, recorded: events });
+  const { index, time, tenant, semantics, events } = entry.value;
+  return ok({ index, time, tenant, semantics, leaf: leafHash(text), command: command.value, recorded: events });
 };
 
 /** Documents of a file, each of them the one it is named by. */
@@ -185,6 +187,8 @@ const step = (state: State, one: ReadEntry, blobs: Attachments): Result<State> =
     if (bytes === undefined) return at(one, notInFile(digest));
     attachments.set(digest, bytes);
   }
+  const rules = rulesFor(lifecycle, state, one.index, one.semantics);
+  if (!rules.ok) return rules;
   const about = subjects(state, one);
   const recorded = eventsAbout(about, one.recorded as unknown as readonly LifecycleEvent[]);
   if (recorded.length === 0)
@@ -193,28 +197,17 @@ const step = (state: State, one: ReadEntry, blobs: Attachments): Result<State> =
   for (const debt of [false, true]) {
     const before = debt ? withDebt(state) : state;
     // A command object is remembered with its change document; another state needs another object.
-    const command = { ...one.command };
-    const decision = decide(before, command, { index: one.index, time: one.time }, attachments);
+    const command = { ...one.command } as Command & JsonObject;
+    const decision = rules.value.decide(before, command, { index: one.index, time: one.time }, attachments);
     const events = eventsAbout(about, decision.events);
     if (sameJson(events, recorded)) {
       const { index, time, leaf } = one;
-      const after = evolve(before, { index, time, command, events, leafHash: leaf }, attachments);
+      const after = rules.value.evolve(before, { index, time, command, events, leafHash: leaf }, attachments);
       return ok({ ...after, debts: after.debts.delete(unknownDebt) });
     }
     if (decision.kind === 'refused') refused ??= { ok: false, refusal: decision.refusal };
   }
   return at(one, refused ?? differs());
-};
-
-/** Whether two values have one canonical text. Undefined members, which no such text has, differ from everything. */
-const sameJson = (a: unknown, b: unknown): boolean => {
-  if (a === b) return a !== undefined;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length) return false;
-  const [left, right] = [a as { [key: string]: unknown }, b as { [key: string]: unknown }];
-  return keys.every((key) => Object.hasOwn(right, key) && sameJson(left[key], right[key]));
 };
 
 const notInFile = (digest: string): Refused =>

@@ -58,7 +58,8 @@ describe('entries', () => {
     const good = textOf({});
     for (const wrong of [
       textOf({ more: 1 }),
-      textOf({ semantics: 1 }),
+      textOf({ semantics: -1 }),
+      textOf({ semantics: '1' }),
       textOf({ index: -1 }),
       textOf({ index: 1.5 }),
       textOf({ tenant: 'Main' }),
