@@ -3,11 +3,11 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fsck } from '../app/fsck.ts';
 import { markFile } from '../app/mark.ts';
-import { noteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
-import { readLogSeed } from '../server/log-key.ts';
+import { logKeyInAgent } from '../server/log-agent.ts';
 import { undeliveredView } from '../server/notices.ts';
+import { findLogKey, logKeyFile, openLogKey } from '../server/open-log-key.ts';
 import { readServerConfig } from '../server/server-config.ts';
 import { readTokens } from '../server/tokens.ts';
 import { alertsFinding, doubtful, unseen, well, wrong, type Finding } from './doctor-finding.ts';
@@ -32,7 +32,7 @@ export const examineFolder = async (
       : [wrong('ledger', source.refusal.message, source.refusal.help)];
   return [
     ...ledger,
-    ...(source.ok ? [] : [logKeyAlone(dir)]),
+    ...(source.ok ? [] : [await logKeyAlone(dir)]),
     ...examineMark(dir, mark),
     ...examineTokens(dir),
     ...examineConfiguration(dir),
@@ -64,11 +64,11 @@ const addressOf = (dir: string): string | undefined => {
   return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
 };
 
-const logKeyAlone = (dir: string): Finding => {
-  const seed = readLogSeed(join(dir, 'log.key'));
-  return seed.ok
-    ? well('log key', 'nobody else may read it')
-    : wrong('log key', seed.refusal.message, seed.refusal.help);
+const logKeyAlone = async (dir: string): Promise<Finding> => {
+  const key = findLogKey(dir);
+  const there = key.ok && 'agent' in key.value ? await logKeyInAgent(key.value.agent) : key;
+  if (!there.ok) return wrong('log key', there.refusal.message, there.refusal.help);
+  return well('log key', key.ok && 'agent' in key.value ? 'the agent holds it' : 'nobody else may read it');
 };
 
 const examineLedger = async (source: LedgerSource, dir: string): Promise<readonly Finding[]> => {
@@ -93,7 +93,7 @@ const examineLedger = async (source: LedgerSource, dir: string): Promise<readonl
             'found a real one with `countersign init draft` when you mean it',
           )
         : well('kind', 'founded by its founders'),
-      examineLogKey(dir, Buffer.from(logKey.publicKey)),
+      await examineLogKey(dir, logKey.name, Buffer.from(logKey.publicKey)),
       examineClock(time),
       ...(await examineAlerts(source)),
     ];
@@ -117,12 +117,25 @@ const examineAlerts = async ({ store, tenant }: LedgerSource): Promise<readonly 
 
 const restore = 'put the right files back; until then a server of it reads and exports, and appends nothing';
 
-const examineLogKey = (dir: string, publicKey: Uint8Array): Finding => {
-  const seed = readLogSeed(join(dir, 'log.key'));
-  if (!seed.ok) return wrong('log key', seed.refusal.message, seed.refusal.help);
-  return encodeBase64(noteSigner('doctor', seed.value).publicKey) === encodeBase64(publicKey)
-    ? well('log key', 'it is the one of the genesis, and nobody else may read it')
-    : wrong('log key', 'it is not the key that the genesis names', 'put back the log key that belongs to this ledger');
+const examineLogKey = async (dir: string, origin: string, publicKey: Uint8Array): Promise<Finding> => {
+  const key = findLogKey(dir);
+  // An agent is asked for one signature: that of the empty tree.
+  const signer = key.ok ? await openLogKey(origin, key.value) : key;
+  if (!signer.ok) return wrong('log key', signer.refusal.message, signer.refusal.help);
+  if (encodeBase64(signer.value.publicKey) !== encodeBase64(publicKey))
+    return wrong(
+      'log key',
+      'it is not the key that the genesis names',
+      'put back the log key that belongs to this ledger',
+    );
+  if (!('ask' in signer.value)) return well('log key', 'it is the one of the genesis, and nobody else may read it');
+  return existsSync(logKeyFile(dir))
+    ? doubtful(
+        'log key',
+        'it signs in an agent, and a file `log.key` still lies in the folder',
+        'put the file away, or destroy it: whoever has it can sign checkpoints',
+      )
+    : well('log key', 'it is the one of the genesis, and signs in its agent');
 };
 
 const examineClock = (last: string | null): Finding => {

@@ -180,6 +180,7 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'folder-exists': [409, 5],
   'ledger-missing': [503, 5],
   'log-key-mismatch': [503, 6],
+  'log-key-unavailable': [503, 6],
   'file-too-open': [503, 1],
   'config-malformed': [503, 2],
   'port-in-use': [503, 6],

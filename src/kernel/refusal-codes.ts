@@ -183,6 +183,7 @@ export const refusalCodes = [
   'draft-differs',
   'ledger-missing',
   'log-key-mismatch',
+  'log-key-unavailable',
   'file-too-open',
   'config-malformed',
   'port-in-use',

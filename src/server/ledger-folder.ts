@@ -2,11 +2,11 @@
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
+import type { LogSigner } from '../app/log-signer.ts';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Quarantine } from '../app/quarantine.ts';
 import { startSequencer, type Sequencer } from '../app/sequencer.ts';
 import { formatOpenSshPrivateKey } from '../crypto/openssh-private-key.ts';
-import { noteSigner, type NoteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Attachments } from '../kernel/decider.ts';
@@ -20,7 +20,9 @@ import type { LifecycleEvent } from '../lifecycle/event.ts';
 import { genesisStatement, originOf, readGenesis } from '../lifecycle/genesis.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import type { State } from '../lifecycle/state.ts';
-import { privateKeyFromSeed, readLogSeed } from './log-key.ts';
+import type { AgentTiming, LogAgent } from './log-agent.ts';
+import { privateKeyFromSeed } from './log-key.ts';
+import { findLogKey, formatLogKeyConfig, logKeyFile, openLogKey, type LogKey } from './open-log-key.ts';
 
 /** The one tenant of a data folder. */
 export const tenant = 'main';
@@ -32,7 +34,7 @@ export type RunningLedger = {
   readonly dir: string;
   readonly store: LedgerStore;
   readonly sequencer: LedgerSequencer;
-  readonly signer: NoteSigner;
+  readonly signer: LogSigner;
   /** Answers what is waiting, then closes the store and lets go of the folder. */
   readonly close: () => Promise<void>;
 };
@@ -47,13 +49,14 @@ export type OpenOptions = {
   readonly now?: () => number;
   /** The ledger is damaged: reads and export go on, nothing is appended. */
   readonly onAlert?: (quarantine: Quarantine) => void;
+  /** How long an agent that holds the log key may take. */
+  readonly agentTiming?: AgentTiming;
   /** The process must end: what is durable is unknown, or an invariant broke. */
   readonly fatal?: (error: unknown) => void;
 };
 
 const pathsOf = (dir: string) => ({
   store: join(dir, 'ledger'),
-  logKey: join(dir, 'log.key'),
   mark: join(dir, 'mark', `${tenant}.json`),
 });
 
@@ -73,10 +76,17 @@ export type Founding = {
   readonly genesis: CommandOf<'Genesis'>;
   /** Roster and policy, by digest. */
   readonly attachments: Attachments;
-  /** Seed of the Ed25519 key whose public half the genesis names as `log_key`. */
-  readonly logSeed: Uint8Array;
   readonly now?: () => number;
-};
+} & (
+  | {
+      /** Seed of the Ed25519 key whose public half the genesis names as `log_key`. */
+      readonly logSeed: Uint8Array;
+    }
+  | {
+      /** That key, in an agent: the folder's `countersign.yaml` will say so. */
+      readonly logAgent: LogAgent;
+    }
+);
 
 /**
  * Writes a new data folder that holds the genesis entry (SPEC H8). It is built beside its place and moved there whole,
@@ -84,12 +94,16 @@ export type Founding = {
  */
 export const foundLedger = async (
   dir: string,
-  { genesis, attachments, logSeed, now = Date.now }: Founding,
+  founding: Founding,
 ): Promise<Result<{ readonly ledger: string; readonly origin: string }>> => {
+  const { genesis, attachments, now = Date.now } = founding;
   const read = readGenesis(genesis, attachments);
   if (!read.ok) return read;
   const { identity, statement } = read.value;
-  const signer = noteSigner(identity.origin, logSeed);
+  const logKey: LogKey = 'logSeed' in founding ? { seed: founding.logSeed } : { agent: founding.logAgent };
+  const opened = await openLogKey(identity.origin, logKey);
+  if (!opened.ok) return opened;
+  const signer = opened.value;
   if (encodeBase64(signer.publicKey) !== statement.log_key) return keyMismatch('the log key given');
   const place = resolve(dir);
   if (!isFree(place))
@@ -98,8 +112,7 @@ export const foundLedger = async (
   const build = mkdtempSync(join(dirname(place), `.${basename(place)}-`));
   try {
     const paths = pathsOf(build);
-    const key = formatOpenSshPrivateKey(privateKeyFromSeed(logSeed), `log key of ${identity.origin}`);
-    writeFileSync(paths.logKey, key, { mode: 0o600, flag: 'wx' });
+    keepLogKey(build, logKey, identity.origin);
     const written = await writeGenesis(paths.store, signer, markFile(paths.mark), now, genesis, attachments);
     if (!written.ok) return written;
     renameSync(build, place);
@@ -107,6 +120,17 @@ export const foundLedger = async (
   } finally {
     rmSync(build, { recursive: true, force: true });
   }
+};
+
+const keepLogKey = (dir: string, key: LogKey, origin: string): void => {
+  const owned = { mode: 0o600, flag: 'wx' };
+  if ('agent' in key) writeFileSync(join(dir, 'countersign.yaml'), formatLogKeyConfig(key.agent), owned);
+  else
+    writeFileSync(
+      logKeyFile(dir),
+      formatOpenSshPrivateKey(privateKeyFromSeed(key.seed), `log key of ${origin}`),
+      owned,
+    );
 };
 
 const isFree = (dir: string): boolean => {
@@ -119,7 +143,7 @@ const isFree = (dir: string): boolean => {
 
 const writeGenesis = async (
   folder: string,
-  signer: NoteSigner,
+  signer: LogSigner,
   mark: MarkKeeper,
   now: () => number,
   genesis: CommandOf<'Genesis'>,
@@ -174,12 +198,12 @@ const noLedger = (dir: string): Refused =>
 export const openLedger = async (dir: string, options: OpenOptions = {}): Promise<Result<RunningLedger>> => {
   const paths = pathsOf(dir);
   if (isFree(paths.store)) return noLedger(dir);
-  const seed = readLogSeed(paths.logKey);
-  if (!seed.ok) return seed;
+  const logKey = findLogKey(dir);
+  if (!logKey.ok) return logKey;
   const store = openSqliteStore(paths.store, { ownThread: true });
   if (!store.ok) return store;
   const mark = markFile(options.markFile ?? paths.mark);
-  const started = await startIn(dir, store.value, seed.value, mark, options);
+  const started = await startIn(dir, store.value, logKey.value, mark, options);
   if (!started.ok) await store.value.close();
   return started;
 };
@@ -187,15 +211,19 @@ export const openLedger = async (dir: string, options: OpenOptions = {}): Promis
 const startIn = async (
   dir: string,
   store: LedgerStore,
-  seed: Uint8Array,
+  logKey: LogKey,
   mark: MarkKeeper,
   options: OpenOptions,
 ): Promise<Result<RunningLedger>> => {
   const begun = await beginningOf(store, mark);
   if (begun === undefined) return noLedger(dir);
-  const signer = noteSigner(begun.origin, seed);
+  const opened = await openLogKey(begun.origin, logKey, options.agentTiming);
+  if (!opened.ok) return opened;
+  const signer = opened.value;
   if (begun.logKey !== null && encodeBase64(signer.publicKey) !== begun.logKey)
-    return keyMismatch(`\`${join(dir, 'log.key')}\``);
+    return keyMismatch(
+      'agent' in logKey ? `the agent's key \`${logKey.agent.fingerprint}\`` : `\`${logKeyFile(dir)}\``,
+    );
   const started = await startSequencer({
     tenant,
     store,
