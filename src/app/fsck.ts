@@ -9,12 +9,16 @@ import { StoreFailure, type LedgerStore } from '../ledger/store.ts';
 import type { MarkKeeper } from './mark.ts';
 import { audit } from './sequencer-start.ts';
 import type { Damage } from './sequencer-replay.ts';
+import { countTexts, type TextCount } from './text-count.ts';
+import type { NamesText } from './texts.ts';
 
 export type FsckOptions = {
   /** First line of the checkpoints; by default the name of the key. */
   readonly origin?: string;
   /** The mark to compare with. Without it nothing shows a tail that was cut together with the checkpoint. */
   readonly mark?: MarkKeeper;
+  /** Finds the texts that commands commit to; without it they are not looked at. */
+  readonly namesText?: NamesText;
 };
 
 /** What stands in the ledger, as far as it is good, and the first thing that is wrong. */
@@ -27,6 +31,8 @@ export type FsckReport = {
   /** Size of the largest signed head that the entries lead to; null without any. */
   readonly signedSize: number | null;
   readonly damage: Damage | null;
+  /** What became of the texts that entries commit to; null when they were not looked at. */
+  readonly texts: TextCount | null;
 };
 
 const blobsAtOnce = 16;
@@ -43,10 +49,10 @@ export const fsck = async <State, Command extends JsonObject, Event extends Json
   tenant: string,
   decider: Decider<State, Command, Event>,
   logKey: NoteVerifier,
-  { origin = logKey.name, mark }: FsckOptions = {},
+  { origin = logKey.name, mark, namesText }: FsckOptions = {},
 ): Promise<Result<FsckReport>> => {
   try {
-    return ok(await check(store, tenant, decider, logKey, origin, mark));
+    return ok(await check(store, tenant, decider, logKey, { origin, mark, namesText }));
   } catch (error) {
     if (error instanceof StoreFailure) return { ok: false, refusal: error.refusal };
     throw error;
@@ -58,21 +64,32 @@ const check = async <State, Command extends JsonObject, Event extends JsonObject
   tenant: string,
   decider: Decider<State, Command, Event>,
   logKey: NoteVerifier,
-  origin: string,
-  mark: MarkKeeper | undefined,
-): Promise<FsckReport> => {
-  const checked = await audit({
-    tenant,
-    store,
-    decider,
-    logKey,
+  {
     origin,
-    mark: mark ?? noMark,
-    acceptMissingMark: mark === undefined,
-  });
+    mark,
+    namesText,
+  }: { readonly origin: string; readonly mark: MarkKeeper | undefined; readonly namesText: NamesText | undefined },
+): Promise<FsckReport> => {
+  const named = new Map<string, number>();
+  const checked = await audit(
+    {
+      tenant,
+      store,
+      decider,
+      logKey,
+      origin,
+      mark: mark ?? noMark,
+      acceptMissingMark: mark === undefined,
+    },
+    ({ command, index }) => {
+      const text = namesText?.(command);
+      if (text !== undefined && !named.has(text.commitment)) named.set(text.commitment, index);
+    },
+  );
   const { folded, slab, signed } = checked;
   const { count, damage: blobDamage } = await checkBlobs(store, tenant, folded.size);
-  const damage = checked.damage ?? blobDamage ?? null;
+  const counted = namesText === undefined ? undefined : await countTexts(store, tenant, named);
+  const damage = checked.damage ?? blobDamage ?? counted?.damage ?? null;
   return {
     sound: damage === null,
     entries: folded.size,
@@ -81,6 +98,7 @@ const check = async <State, Command extends JsonObject, Event extends JsonObject
     time: folded.time,
     signedSize: signed?.size ?? null,
     damage,
+    texts: counted?.texts ?? null,
   };
 };
 

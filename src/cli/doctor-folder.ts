@@ -5,6 +5,7 @@ import { fsck } from '../app/fsck.ts';
 import { markFile } from '../app/mark.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
+import { namedText } from '../lifecycle/named-texts.ts';
 import { logKeyInAgent } from '../server/log-agent.ts';
 import { undeliveredView } from '../server/notices.ts';
 import { findLogKey, logKeyFile, openLogKey } from '../server/open-log-key.ts';
@@ -78,6 +79,7 @@ const examineLedger = async (source: LedgerSource, dir: string): Promise<readonl
     const { logKey, origin, trial } = identity.value;
     const report = await fsck(source.store, source.tenant, lifecycle, logKey, {
       origin,
+      namesText: namedText,
       ...(source.mark === undefined ? {} : { mark: source.mark }),
     });
     if (!report.ok) return [wrong('ledger', report.refusal.message, report.refusal.help)];

@@ -76,7 +76,7 @@ const draftCommand = (init: Command): Command =>
     .option('--recovery-threshold <count>', 'how many recovery keys are needed', '2')
     .option('--recovery-delay <duration>', 'how long a recovery waits, at least 7d', '7d')
     .option(
-      '--log-key <file>',
+      '--log-key <file|agent>',
       'where to put the key that signs checkpoints; or agent:SHA256:…, a key in an agent',
       'log.key',
     )
@@ -92,7 +92,10 @@ export const verb: Verb = (program) => {
     .option('--policy <path...>', 'policy documents: files, or a folder of them')
     .option('--keys <folder>', 'where the keys of everybody in the roster lie, public and private')
     .addOption(founderOption())
-    .option('--log-key <agent>', 'agent:SHA256:…, where the key that signs checkpoints lies; without it one is made')
+    .option(
+      '--log-key <file|agent>',
+      'agent:SHA256:…, where the key that signs checkpoints lies; without it one is made',
+    )
     .action(trial);
   examples(
     init,
@@ -134,7 +137,11 @@ export const verb: Verb = (program) => {
         .argument('<draft>', 'folder with all signatures'),
     )
       .requiredOption('--dir <folder>', 'data folder to make')
-      .option('--log-key <file>', 'the key that `init draft` made; or agent:SHA256:…, as you drafted it', 'log.key')
+      .option(
+        '--log-key <file|agent>',
+        'the key that `init draft` made; or agent:SHA256:…, as you drafted it',
+        'log.key',
+      )
       .action((folder: string, options: FinishOptions) => finishDraft(folder, options)),
     '$ countersign init finish genesis-draft --dir /srv/countersign',
   );

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fsck, type FsckReport } from '../app/fsck.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
+import { namedText } from '../lifecycle/named-texts.ts';
 import { refuseFormats, refuseTrial } from '../verify/examine.ts';
 import { openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { escaped, exitCodes, fail, orFail, print, printJson, say, styledOut } from './output.ts';
@@ -28,6 +29,7 @@ const unreadable = (index: number, what: string): FsckReport => ({
   time: null,
   signedSize: null,
   damage: { index, what },
+  texts: null,
 });
 
 const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Promise<Finding> => {
@@ -45,6 +47,7 @@ const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Prom
   const report = orFail(
     await fsck(source.store, source.tenant, lifecycle, logKey, {
       origin,
+      namesText: namedText,
       ...(source.mark === undefined ? {} : { mark: source.mark }),
     }),
   );
@@ -60,11 +63,15 @@ const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Prom
 };
 
 const tell = (folder: string, found: Finding): void => {
-  const { sound, damage, entries, blobs, root, time, signedSize } = found;
+  const { sound, damage, entries, blobs, root, time, signedSize, texts } = found;
   if (sound) print(`${styledOut(['green', 'bold'], 'sound')}: ${entries} entries and ${blobs} blobs in ${folder}`);
   else print(`${styledOut(['red', 'bold'], 'damaged')}: entry ${damage?.index ?? 0}: ${escaped(damage?.what ?? '')}`);
   if (found.ledger !== null) print(`  ledger       ${found.ledger}${found.trial === true ? ' (trial)' : ''}`);
   if (!sound) print(`  good         ${entries} entries before it`);
+  if (texts !== null && texts.named > 0)
+    print(
+      `  texts        ${texts.kept} of ${texts.named} kept, ${texts.erased} erased, ${texts.none} never given or gone`,
+    );
   if (root !== '') print(`  root         ${root}`);
   if (time !== null) print(`  last entry   ${time}`);
   print(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeTexts } from './export-texts.ts';
 import { openLedgerSource, readIdentity } from './ledger-source.ts';
 import { formatVerifierKey } from '../crypto/signed-note.ts';
 import { orFail, printJson, say, usage } from './output.ts';
@@ -16,7 +17,7 @@ const blobsAtOnce = 16;
 export const exportLedger = async (
   folder: string,
   out: string,
-  options: { readonly mark?: string; readonly json: boolean },
+  options: { readonly mark?: string; readonly texts?: boolean; readonly json: boolean },
 ): Promise<void> => {
   if (existsSync(out) && readdirSync(out).length > 0)
     usage(`\`${out}\` is not empty`, 'give a folder that does not exist yet');
@@ -44,15 +45,16 @@ export const exportLedger = async (
       }
       if (page.length < blobsAtOnce) break;
     }
+    const texts = options.texts === false ? { openings: 0, erased: 0 } : await writeTexts(store, tenant, out);
     const mark = source.mark?.read();
     const note = (mark?.ok === true ? mark.value?.checkpoint : undefined) ?? (await store.checkpoint(tenant));
     if (note !== undefined) writeFileSync(join(out, 'checkpoint'), note, { mode: 0o600 });
     const identity = await readIdentity(source);
     if (identity.ok) writeFileSync(join(out, 'log-key'), `${formatVerifierKey(identity.value.logKey)}\n`);
-    if (options.json) printJson({ folder: out, entries, blobs, checkpoint: note !== undefined });
+    if (options.json) printJson({ folder: out, entries, blobs, texts: texts.openings, checkpoint: note !== undefined });
     else
       say(
-        `Wrote ${entries} entries and ${blobs} blobs to ${out}. Check it with: countersign ledger verify ${out} --pin …${identity.ok ? ` ${ledgerFlag(identity.value.trial)}` : ''}`,
+        `Wrote ${entries} entries, ${blobs} blobs and ${texts.openings} texts to ${out}. Check it with: countersign ledger verify ${out} --pin …${identity.ok ? ` ${ledgerFlag(identity.value.trial)}` : ''}`,
       );
   } finally {
     await store.close();

@@ -15,6 +15,7 @@ import { leafHash, rootOf } from '../ledger/merkle.ts';
 import { MerkleSlab } from '../ledger/slab.ts';
 import type { LedgerStore, StoredEntry } from '../ledger/store.ts';
 import { genesisStatement, originOf } from '../lifecycle/genesis.ts';
+import { readTexts } from './export-texts.ts';
 
 /** A ledger to look at, offline: a server's data folder, or what `ledger export` wrote. */
 export type LedgerSource = {
@@ -87,7 +88,8 @@ const readExport = async (folder: string): Promise<Result<LedgerStore>> => {
     if (existsSync(join(folder, 'checkpoint')))
       await tx.putCheckpoint(readFileSync(join(folder, 'checkpoint'), 'utf8'));
   });
-  return ok(store);
+  const texts = await readTexts(store, tenant, folder);
+  return texts.ok ? ok(store) : texts;
 };
 
 /** What a ledger says of itself in its first entry. Only a pin says whether it is the right one. */

@@ -4,6 +4,7 @@ import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
 import { exportLedger } from './ledger-export.ts';
 import { proveEntry } from './ledger-proof.ts';
+import { eraseFrom, listHolds, putHold, removeHold, type TextOptions } from './ledger-texts.ts';
 import { acceptV0Option, jsonOption } from './options.ts';
 import { usage } from './output.ts';
 import type { Verb } from './verb.ts';
@@ -66,10 +67,11 @@ export const verb: Verb = (program) => {
       folderOptions(
         ledger
           .command('export')
-          .description('Write entries, documents and the newest checkpoint into a folder for somebody else.')
-          .argument('<out>', 'folder to make'),
+          .description('Write entries, documents, texts and the newest checkpoint into a folder for somebody else.')
+          .argument('<out>', 'folder to make')
+          .option('--no-texts', 'leave out the texts of reasons and comments'),
       ),
-    ).action((out: string, { dir, ...options }: Folder & { readonly json: boolean }) =>
+    ).action((out: string, { dir, ...options }: Folder & { readonly texts: boolean; readonly json: boolean }) =>
       exportLedger(dir, out, options),
     ),
     '$ countersign ledger export ./export --dir /srv/countersign',
@@ -87,5 +89,62 @@ export const verb: Verb = (program) => {
         proveEntry(dir, index, options),
       ),
     '$ countersign ledger proof 7 --dir /srv/countersign --out entry-7.tlog-proof',
+  );
+  textVerbs(ledger);
+};
+
+const dirOption = (): Option =>
+  new Option('--dir <folder>', 'data folder of the server, running or stopped').env('COUNTERSIGN_DIR').default('.');
+
+const textVerbs = (ledger: Command): void => {
+  const hold = ledger
+    .command('hold')
+    .description(
+      'Legal hold: what must not be erased. Whoever runs the server can lift it; no gate asks for others yet.',
+    );
+  examples(
+    jsonOption(
+      ledger
+        .command('erase')
+        .description(
+          'Erase the texts of a request (reason, comments, summaries), or one text, for good. Whoever runs the server can; no gate asks for others yet. When and why stays visible.',
+        )
+        .argument('<what>', 'a request (req_…) or a commitment (sha256:…)'),
+    )
+      .addOption(dirOption())
+      .option('--why <text>', 'why, in a line; everybody who looks is shown it')
+      .option('--yes', 'do not ask')
+      .action((what: string, options: TextOptions) => eraseFrom(what, options)),
+    '$ countersign ledger erase req_0f8kq2… --dir /srv/countersign --why "asked for by the person, case 1234"',
+  );
+  examples(
+    jsonOption(
+      hold
+        .command('add')
+        .description('Keep texts from being erased.')
+        .argument('<what>', 'a request, a commitment, or `*` for everything'),
+    )
+      .addOption(dirOption())
+      .option('--why <text>', 'why, in a line')
+      .action((what: string, options: TextOptions) => putHold(what, options)),
+    '$ countersign ledger hold add req_0f8kq2… --dir /srv/countersign --why "case 1234"',
+  );
+  examples(
+    jsonOption(
+      hold
+        .command('remove')
+        .description('Lift a hold; that it stood stays visible.')
+        .argument('<what>', 'as it was put'),
+    )
+      .addOption(dirOption())
+      .option('--why <text>', 'why, in a line')
+      .action((what: string, options: TextOptions) => removeHold(what, options)),
+    '$ countersign ledger hold remove req_0f8kq2… --dir /srv/countersign --why "case 1234 is closed"',
+  );
+  examples(
+    jsonOption(hold.command('list').description('List holds, lifted ones too.'))
+      .addOption(dirOption())
+      .action((options: TextOptions) => listHolds(options)),
+    '$ countersign ledger hold list --dir /srv/countersign',
   );
 };

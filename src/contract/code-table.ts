@@ -41,6 +41,8 @@ const table: { readonly [code in RefusalCode]: readonly [status: number, exit: n
   'ledger-unavailable': [503, 6],
   'ledger-damaged': [503, 6],
   'entry-unknown': [404, 5],
+  'text-held': [409, 5],
+  'text-unknown': [404, 5],
   'tile-unknown': [404, 5],
   'tile-malformed': [422, 7],
   'witness-request-malformed': [400, 1],

@@ -39,6 +39,8 @@ export const refusalCodes = [
   'ledger-unavailable',
   'ledger-damaged',
   'entry-unknown',
+  'text-held',
+  'text-unknown',
   'tile-unknown',
   'tile-malformed',
   'witness-request-malformed',

@@ -21,6 +21,7 @@ import { RequestOrder } from './request-order.ts';
 import { readServerConfig } from './server-config.ts';
 import type { ServerContext } from './server-context.ts';
 import { Sessions } from './sessions.ts';
+import { startTextOrders } from './text-orders.ts';
 import { startTicker } from './ticker.ts';
 import { TokenList } from './tokens.ts';
 
@@ -216,6 +217,7 @@ const serveLedger = async (
   url = url === '' ? `${tls === null ? 'http' : 'https'}://${own}:${listening.value}` : url;
   hosts = allowedHosts(url, host, listening.value);
   const ticker = startTicker(sequencer, now, options.tickEveryMs);
+  const orders = startTextOrders(options.dir, ledger.store, now, log.event);
   log.event('info', 'listening', { url, quarantined: sequencer.quarantine() !== undefined });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
@@ -224,6 +226,7 @@ const serveLedger = async (
       log.event('info', 'stopping');
       await closeServer(server, options.stopWithinMs ?? 10_000, log);
       await ticker.stop();
+      await orders.stop();
       await notices.value.stop();
       context.metrics.close();
       await ledger.close();

@@ -121,7 +121,7 @@ test('an export is checked by a stranger from the pin alone, and whatever is cha
   const out = at('export');
   const done = await runCli(['ledger', 'export', out, '--dir', copy('exported')]);
   assert.equal(done.code, 0, done.stderr);
-  assert.deepEqual(readdirSync(out).sort(), ['blobs', 'checkpoint', 'entries.jsonl', 'log-key']);
+  assert.deepEqual(readdirSync(out).sort(), ['blobs', 'checkpoint', 'entries.jsonl', 'erased', 'log-key', 'opening']);
   const verified = await report('verify', out, '--pin', trial.pin, '--allow-trial');
   assert.deepEqual([verified.code, verified.sound, verified.entries], [0, true, entries]);
   const same = await runCli(['verify', out, '--pin', trial.pin, '--allow-trial']);

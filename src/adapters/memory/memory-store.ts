@@ -2,6 +2,7 @@
 import { refuse, type JsonValue } from '../../kernel/refusal.ts';
 import { emptyEdge, rootOf } from '../../ledger/merkle.ts';
 import { StoreFailure, tenantForm, type IdempotencyKey, type KeptAnswer, type LedgerHead } from '../../ledger/store.ts';
+import { heldFailure, type Erasure, type Hold } from '../../ledger/store.ts';
 import type { LedgerStore, Opening, StoreBatch, StoredEntry } from '../../ledger/store.ts';
 
 type Contents = {
@@ -10,6 +11,8 @@ type Contents = {
   blobs: Map<string, Uint8Array>;
   answers: Map<string, KeptAnswer>;
   openings: Map<string, Opening>;
+  erasures: Map<string, Erasure>;
+  holds: Hold[];
   checkpoint: string | undefined;
 };
 type Compartment = Contents & { last: Promise<unknown>; rows: Map<string, JsonValue>; cursors: Map<string, number> };
@@ -20,6 +23,8 @@ const fresh = (): Compartment => ({
   blobs: new Map(),
   answers: new Map(),
   openings: new Map(),
+  erasures: new Map(),
+  holds: [],
   checkpoint: undefined,
   last: Promise.resolve(),
   rows: new Map(),
@@ -32,6 +37,22 @@ const failure = (code: 'store-conflict' | 'store-closed' | 'shape-mismatch', mes
 const keyOf = ({ principal, route, key }: IdempotencyKey): string => JSON.stringify([principal, route, key]);
 const rowKey = (view: string, key: string): string => `${view}\u0000${key}`;
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const page = <T>(rows: ReadonlyMap<string, T>, after: string, limit: number): [string, T][] =>
+  [...rows]
+    .filter(([key]) => key > after)
+    .sort(([a], [b]) => compare(a, b))
+    .slice(0, limit);
+
+const standing = ({ holds }: Contents, names: readonly string[]): Hold | undefined =>
+  holds.find(({ name, lifted }) => lifted === null && names.includes(name));
+
+// A batch under way works on a copy, and would undo what is done beside it.
+const inTurn = <T>(target: Compartment, work: (target: Compartment) => T): Promise<T> => {
+  const mine = target.last.then(() => work(target));
+  target.last = mine.catch(() => undefined);
+  return mine;
+};
 
 /** Keeps ledgers in memory, for tests and simulations. It passes the same contract, except that nothing outlives it. */
 export const memoryStore = (): LedgerStore => {
@@ -65,22 +86,37 @@ export const memoryStore = (): LedgerStore => {
         .map(({ leafHash }) => leafHash),
     blob: async (tenant, digest) => of(tenant).blobs.get(digest),
     blobs: async (tenant, after, limit) =>
-      [...of(tenant).blobs]
-        .filter(([digest]) => digest > after)
-        .sort(([a], [b]) => compare(a, b))
-        .slice(0, limit)
-        .map(([digest, bytes]) => ({ digest, bytes })),
+      page(of(tenant).blobs, after, limit).map(([digest, bytes]) => ({ digest, bytes })),
     checkpoint: async (tenant) => of(tenant).checkpoint,
     putCheckpoint: async (tenant, note) => batch(tenant, (tx) => tx.putCheckpoint(note)),
     opening: async (tenant, commitment) => of(tenant).openings.get(commitment),
     putOpening: async (tenant, commitment, opening) => batch(tenant, (tx) => tx.putOpening(commitment, opening)),
-    eraseOpening: async (tenant, commitment) => {
-      // In its turn: a batch under way works on a copy, and would bring the text back.
-      const target = of(tenant);
-      const mine = target.last.then(() => target.openings.delete(commitment));
-      target.last = mine;
-      return mine;
-    },
+    openings: async (tenant, after, limit) =>
+      page(of(tenant).openings, after, limit).map(([commitment, opening]) => ({ commitment, opening })),
+    eraseOpening: async (tenant, erasure, names) =>
+      inTurn(of(tenant), (target) => {
+        const { commitment } = erasure;
+        const hold = standing(target, [commitment, '*', ...names]);
+        if (hold !== undefined) throw heldFailure(hold, commitment);
+        const erased = target.openings.delete(commitment);
+        if (erased) target.erasures.set(commitment, erasure);
+        return erased;
+      }),
+    erasure: async (tenant, commitment) => of(tenant).erasures.get(commitment),
+    erasures: async (tenant, after, limit) => page(of(tenant).erasures, after, limit).map(([, erasure]) => erasure),
+    holds: async (tenant) => [...of(tenant).holds],
+    putHold: async (tenant, name, occasion) =>
+      inTurn(of(tenant), (target) => {
+        if (standing(target, [name]) !== undefined) return false;
+        target.holds = [...target.holds, { name, ...occasion, lifted: null }];
+        return true;
+      }),
+    liftHold: async (tenant, name, occasion) =>
+      inTurn(of(tenant), (target) => {
+        const hold = standing(target, [name]);
+        target.holds = target.holds.map((one) => (one === hold ? { ...one, lifted: occasion } : one));
+        return hold !== undefined;
+      }),
     viewRow: async (tenant, view, key) => of(tenant).rows.get(rowKey(view, key)),
     viewRows: async (tenant, view, after, limit) =>
       [...of(tenant).rows]
@@ -107,12 +143,14 @@ export const memoryStore = (): LedgerStore => {
   };
 };
 
-const copy = ({ head, entries, blobs, answers, openings, checkpoint }: Contents): Contents => ({
+const copy = ({ head, entries, blobs, answers, openings, erasures, holds, checkpoint }: Contents): Contents => ({
   head,
   entries: [...entries],
   blobs: new Map(blobs),
   answers: new Map(answers),
   openings: new Map(openings),
+  erasures,
+  holds,
   checkpoint,
 });
 
@@ -132,7 +170,9 @@ const transaction = (draft: Contents): StoreBatch => ({
   pruneAnswers: async (before) => {
     for (const [key, { at }] of draft.answers) if (at < before) draft.answers.delete(key);
   },
-  putOpening: async (commitment, opening) => void draft.openings.set(commitment, opening),
+  putOpening: async (commitment, opening) => {
+    if (!draft.erasures.has(commitment)) draft.openings.set(commitment, opening);
+  },
   putCheckpoint: async (note) => {
     draft.checkpoint = note;
   },
