@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fsck } from '../app/fsck.ts';
 import { markFile } from '../app/mark.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
+import { StoreFailure } from '../ledger/store.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { namedText } from '../lifecycle/named-texts.ts';
 import { logKeyInAgent } from '../server/log-agent.ts';
@@ -99,6 +100,9 @@ const examineLedger = async (source: LedgerSource, dir: string): Promise<readonl
       examineClock(time),
       ...(await examineAlerts(source)),
     ];
+  } catch (error) {
+    if (error instanceof StoreFailure) return [wrong('ledger', error.refusal.message, error.refusal.help)];
+    throw error;
   } finally {
     await source.store.close();
   }

@@ -24,9 +24,9 @@ export const exportLedger = async (
   const source = orFail(await openLedgerSource(folder, options.mark));
   const { store, tenant } = source;
   try {
+    const { size } = await store.head(tenant);
     mkdirSync(join(out, 'blobs'), { recursive: true, mode: 0o700 });
     const file = openSync(join(out, 'entries.jsonl'), 'wx', 0o600);
-    const { size } = await store.head(tenant);
     let entries = 0;
     while (entries < size) {
       const page = await store.entries(tenant, entries, Math.min(size, entries + entriesAtOnce));

@@ -22,6 +22,7 @@ import { lifecycle } from '../lifecycle/lifecycle.ts';
 import type { State } from '../lifecycle/state.ts';
 import type { AgentTiming, LogAgent } from './log-agent.ts';
 import { privateKeyFromSeed } from './log-key.ts';
+import { lostDatabase, whyLost } from './lost-database.ts';
 import { findLogKey, formatLogKeyConfig, logKeyFile, openLogKey, type LogKey } from './open-log-key.ts';
 
 /** The one tenant of a data folder. */
@@ -203,9 +204,13 @@ export const openLedger = async (dir: string, options: OpenOptions = {}): Promis
   const store = openSqliteStore(paths.store, { ownThread: true });
   if (!store.ok) return store;
   const mark = markFile(options.markFile ?? paths.mark);
-  const started = await startIn(dir, store.value, logKey.value, mark, options);
-  if (!started.ok) await store.value.close();
-  return started;
+  const lost = await whyLost(store.value);
+  const found = lost === undefined ? store.value : lostDatabase(store.value, lost, mark);
+  const started = await startIn(dir, found, logKey.value, mark, options);
+  if (started.ok) return started;
+  await store.value.close();
+  // Without a mark nothing says which ledger it was.
+  return lost !== undefined && started.refusal.code === 'ledger-missing' ? { ok: false, refusal: lost } : started;
 };
 
 const startIn = async (

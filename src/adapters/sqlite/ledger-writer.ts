@@ -6,7 +6,7 @@ import { heldFailure, StoreFailure, type Erasure, type Occasion } from '../../le
 import type { IdempotencyKey, KeptAnswer, LedgerHead, Opening } from '../../ledger/store.ts';
 import { LedgerRows } from './ledger-rows.ts';
 import type { PackedEntries } from './packed-entries.ts';
-import { corrupt, failureOf } from './sqlite-failure.ts';
+import { failureOf } from './sqlite-failure.ts';
 
 /** Raised with every change of the tables; a newer file than this program knows is refused. */
 const schemaVersion = 2;
@@ -38,7 +38,17 @@ const open = (folder: string, file: string): DatabaseSync => {
     'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000',
   );
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (version > schemaVersion) throw corrupt(folder, `its tables are of version ${version}, newer than this program`);
+  if (version > schemaVersion)
+    throw new StoreFailure(
+      refuse(
+        'store-io',
+        'L8',
+        `the tables of \`${file}\` are of version ${version}; this program knows ${schemaVersion}`,
+        { folder, file, version, known: schemaVersion },
+        'use the version of countersign that wrote them, or a newer one',
+      ).refusal,
+      'nothing-written',
+    );
   // A file that is only looked at stays as it is, byte for byte.
   const raise = version < schemaVersion ? `PRAGMA user_version = ${schemaVersion};` : '';
   db.exec(`BEGIN IMMEDIATE; ${schema} ${raise} COMMIT`);

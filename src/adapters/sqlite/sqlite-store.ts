@@ -5,7 +5,7 @@ import { syncFolder } from '../../app/sync-folder.ts';
 import { ok, refuse, type Result } from '../../kernel/refusal.ts';
 import { StoreFailure, tenantForm, type LedgerStore } from '../../ledger/store.ts';
 import { lockFolder, type FolderLock } from './folder-lock.ts';
-import { failureOf } from './sqlite-failure.ts';
+import { failureOf, unopened } from './sqlite-failure.ts';
 import { TenantLedger } from './tenant-ledger.ts';
 import { TenantViews } from './tenant-views.ts';
 
@@ -33,15 +33,16 @@ export const openSqliteStore = (folder: string, { ownThread = false }: SqliteOpt
 };
 
 const openTenant = async (folder: string, name: string, ownThread: boolean): Promise<Tenant> => {
+  const [ledgerFile, viewsFile] = [join(folder, `ledger-${name}.sqlite`), join(folder, `views-${name}.sqlite`)];
   let ledger: TenantLedger | undefined;
   try {
-    ledger = await TenantLedger.open(folder, join(folder, `ledger-${name}.sqlite`), ownThread);
-    const views = new TenantViews(folder, join(folder, `views-${name}.sqlite`));
+    ledger = await TenantLedger.open(folder, ledgerFile, ownThread);
+    const views = new TenantViews(folder, viewsFile);
     syncFolder(folder);
     return { ledger, views };
   } catch (error) {
     await ledger?.close();
-    throw failureOf(error, folder, 'nothing-written');
+    throw ledger === undefined ? unopened(error, folder, ledgerFile, true) : unopened(error, folder, viewsFile, false);
   }
 };
 
