@@ -3,12 +3,18 @@ import { digestOf } from '../crypto/digest.ts';
 import { canonicalize } from '../kernel/canonical-json.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
 import { parseEntry } from '../ledger/entry.ts';
-import { heldFailure, type LedgerStore, type Occasion } from '../ledger/store.ts';
+import { heldFailure, type Erasure, type LedgerStore, type Occasion, type StoredOpening } from '../ledger/store.ts';
 
 /** Finds the text that a command commits to, and its request: the one thing here that knows statements. */
 export type NamesText = (
   command: JsonObject,
 ) => { readonly commitment: string; readonly request: string | null } | undefined;
+
+/** Texts of a ledger that is copied, in pages, each after a commitment. */
+export type TextSupply = {
+  readonly openings: (after: string, limit: number) => Promise<readonly StoredOpening[]>;
+  readonly erasures: (after: string, limit: number) => Promise<readonly Erasure[]>;
+};
 
 /** The ledger whose texts it is about. */
 export type TextTarget = { readonly store: LedgerStore; readonly tenant: string; readonly namesText: NamesText };

@@ -1,74 +1,110 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { canonicalize, parseJson } from '../kernel/canonical-json.ts';
-import { ok, refuse, type Result } from '../kernel/refusal.ts';
-import { instant, shape, text } from '../kernel/shape.ts';
-import type { LedgerStore, Opening } from '../ledger/store.ts';
+import { openingBytes, erasureBytes } from '../app/text-files.ts';
+import type { NamesText } from '../app/texts.ts';
+import { erasedPath, openingPath, type TilePlace } from '../app/tile-place.ts';
+import { digestOf } from '../crypto/digest.ts';
+import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import { parseEntry } from '../ledger/entry.ts';
+import type { Erasure, LedgerStore } from '../ledger/store.ts';
 
-/**
- * Texts of an export (SPEC L31): `opening/<hex>` holds the bytes whose SHA-256 is its name, so that anybody can hold them
- * against the commitment; `erased/<hex>` says when and why one was erased.
- */
-const folders = { openings: 'opening', erased: 'erased' } as const;
+/** How many texts lie in the folder now; `altered` were left out, since they are not what was signed for. */
+export type WrittenTexts = { readonly openings: number; readonly erased: number; readonly altered: number };
+
+export type TextExport = {
+  readonly store: LedgerStore;
+  readonly tenant: string;
+  readonly namesText: NamesText;
+  readonly place: TilePlace;
+  /** Up to which entry the folder goes: texts that only later ones name would be strangers there. */
+  readonly size: number;
+};
+
 const atOnce = 256;
-const openingShape = shape({ salt: text(64), text: text(16_384) });
-const erasedShape = shape({ at: instant, why: text(500) });
 
-const nameOf = (commitment: string): string => commitment.slice('sha256:'.length);
-
-/** Writes what is left of the texts; of the erased, only that they are. */
-export const writeTexts = async (
-  store: LedgerStore,
-  tenant: string,
-  out: string,
-): Promise<{ readonly openings: number; readonly erased: number }> => {
-  for (const folder of Object.values(folders)) mkdirSync(join(out, folder), { mode: 0o700 });
-  const write = (folder: string, commitment: string, value: { readonly [field: string]: string }): void =>
-    writeFileSync(join(out, folder, nameOf(commitment)), canonicalize(value), { mode: 0o600 });
-  let [openings, erased] = [0, 0];
+const each = async <T extends { readonly commitment: string }>(
+  pageOf: (after: string, limit: number) => Promise<readonly T[]>,
+  work: (one: T) => Promise<void>,
+): Promise<void> => {
   for (let after = ''; ; ) {
-    const page = await store.openings(tenant, after, atOnce);
-    for (const { commitment, opening } of page) {
-      write(folders.openings, commitment, { ...opening });
-      [after, openings] = [commitment, openings + 1];
+    const page = await pageOf(after, atOnce);
+    for (const one of page) {
+      await work(one);
+      after = one.commitment;
     }
-    if (page.length < atOnce) break;
-  }
-  for (let after = ''; ; ) {
-    const page = await store.erasures(tenant, after, atOnce);
-    for (const { commitment, at, why } of page) {
-      write(folders.erased, commitment, { at, why });
-      [after, erased] = [commitment, erased + 1];
-    }
-    if (page.length < atOnce) return { openings, erased };
+    if (page.length < atOnce) return;
   }
 };
 
-const filesIn = (folder: string): readonly string[] =>
-  existsSync(folder) ? readdirSync(folder).filter((name) => /^[0-9a-f]{64}$/.test(name)) : [];
+const namedIn = async ({ store, tenant, namesText, size }: TextExport): Promise<ReadonlySet<string>> => {
+  const named = new Set<string>();
+  for (let from = 0; from < size; from += atOnce)
+    for (const { bytes } of await store.entries(tenant, from, Math.min(size, from + atOnce))) {
+      const entry = parseEntry(bytes);
+      const text = entry.ok ? namesText(entry.value.command) : undefined;
+      if (text !== undefined) named.add(text.commitment);
+    }
+  return named;
+};
 
-/** Puts the texts of an export into a store that is looked at. What they are is checked there, like everything else. */
-export const readTexts = async (store: LedgerStore, tenant: string, from: string): Promise<Result<null>> => {
-  const malformed = (file: string, why: string): Result<null> =>
-    refuse('shape-mismatch', 'L31', `\`${file}\` is no text of an export: ${why}`, { file }, 'export it again');
-  const read = <T>(file: string, check: (value: never, path: string) => Result<T>): Result<T> => {
-    const parsed = parseJson(readFileSync(file));
-    return parsed.ok ? check(parsed.value as never, '') : parsed;
+/**
+ * Brings the texts of a ledger folder up to date (SPEC L31): what is left of them, and which were erased. A text that was
+ * erased since is taken out of the folder, and one that the folder knows as erased does not come back.
+ */
+export const writeTexts = async (options: TextExport): Promise<Result<WrittenTexts>> => {
+  const { store, tenant, place } = options;
+  let known: Promise<ReadonlySet<string>> | undefined;
+  // All entries are read, so only for a text that is new.
+  const isNamed = async (commitment: string): Promise<boolean> => (await (known ??= namedIn(options))).has(commitment);
+  const [kept, gone] = [new Set(await place.list('opening/')), new Set(await place.list('erased/'))];
+  let [altered, wrong] = [0, undefined as Refused | undefined];
+  const erase = async (erasure: Erasure): Promise<void> => {
+    const [path, erased] = [openingPath(erasure.commitment), erasedPath(erasure.commitment)];
+    if (!gone.has(erased)) {
+      if (!(await isNamed(erasure.commitment))) return;
+      await place.put(erased, erasureBytes(erasure));
+    }
+    gone.add(erased);
+    if (kept.delete(path)) await place.remove(path);
   };
-  // First the erased: a store keeps no erasure of what it never had, and lets no erased text come back.
-  for (const name of filesIn(join(from, folders.erased))) {
-    const file = join(from, folders.erased, name);
-    const erased = read(file, erasedShape);
-    if (!erased.ok) return malformed(file, erased.refusal.message);
-    await store.putOpening(tenant, `sha256:${name}`, { salt: '', text: '' });
-    await store.eraseOpening(tenant, { commitment: `sha256:${name}`, ...erased.value }, []);
-  }
-  for (const name of filesIn(join(from, folders.openings))) {
-    const file = join(from, folders.openings, name);
-    const opening: Result<Opening> = read(file, openingShape);
-    if (!opening.ok) return malformed(file, opening.refusal.message);
-    await store.putOpening(tenant, `sha256:${name}`, opening.value);
-  }
-  return ok(null);
+  await each((after, limit) => store.erasures(tenant, after, limit), erase);
+  await each(
+    (after, limit) => store.openings(tenant, after, limit),
+    async ({ commitment, opening }) => {
+      const path = openingPath(commitment);
+      if (gone.has(erasedPath(commitment)) || (!kept.has(path) && !(await isNamed(commitment)))) return;
+      const bytes = openingBytes(opening);
+      if (digestOf(bytes) !== commitment) altered += 1;
+      else if (!kept.has(path)) {
+        await place.put(path, bytes);
+        kept.add(path);
+      } else if (digestOf((await place.get(path)) ?? '') !== commitment) wrong ??= differs(place, path);
+    },
+  );
+  return wrong ?? ok({ openings: kept.size, erased: gone.size, altered });
+};
+
+const differs = (place: TilePlace, path: string): Refused =>
+  refuse(
+    'resource-differs',
+    'L31',
+    `\`${path}\` in \`${place.name}\` is not the text that was signed for, and is never written over`,
+    { path },
+    'look with `countersign ledger verify` whether somebody changed it; a copy into a new folder is not affected',
+  );
+
+/** Of a damaged ledger: all that can be read, as it stands. */
+export const salvageTexts = async ({ store, tenant, place }: Omit<TextExport, 'namesText' | 'size'>): Promise<void> => {
+  const form = /^sha256:[0-9a-f]{64}$/;
+  await each(
+    (after, limit) => store.erasures(tenant, after, limit),
+    async (erasure) => {
+      if (form.test(erasure.commitment)) await place.put(erasedPath(erasure.commitment), erasureBytes(erasure));
+    },
+  );
+  await each(
+    (after, limit) => store.openings(tenant, after, limit),
+    async ({ commitment, opening }) => {
+      if (form.test(commitment)) await place.put(openingPath(commitment), openingBytes(opening));
+    },
+  );
 };

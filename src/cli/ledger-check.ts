@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fsck, type FsckReport } from '../app/fsck.ts';
+import type { Damage } from '../app/sequencer-replay.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { namedText } from '../lifecycle/named-texts.ts';
 import { refuseFormats, refuseTrial } from '../verify/examine.ts';
-import { openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
+import { isLost, openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { escaped, exitCodes, fail, orFail, print, printJson, say, styledOut } from './output.ts';
 
 export type CheckOptions = {
@@ -34,6 +35,7 @@ const unreadable = (index: number, what: string): FsckReport => ({
 
 const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Promise<Finding> => {
   const identity = await readIdentity(source);
+  if (!identity.ok && isLost(identity.refusal)) fail(identity.refusal);
   if (!identity.ok)
     return {
       ...unreadable(0, identity.refusal.message),
@@ -44,12 +46,15 @@ const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Prom
   const { ledger, trial, logKey, origin }: LedgerIdentity = identity.value;
   if (pin !== undefined && pin !== ledger)
     return { ...unreadable(0, `it is ledger \`${ledger}\`, not the pinned \`${pin}\``), ledger, trial, pinned: false };
-  const report = orFail(
-    await fsck(source.store, source.tenant, lifecycle, logKey, {
-      origin,
-      namesText: namedText,
-      ...(source.mark === undefined ? {} : { mark: source.mark }),
-    }),
+  const report = withFiles(
+    orFail(
+      await fsck(source.store, source.tenant, lifecycle, logKey, {
+        origin,
+        namesText: namedText,
+        ...(source.mark === undefined ? {} : { mark: source.mark }),
+      }),
+    ),
+    await source.checkFiles?.(logKey),
   );
   const unwanted =
     stranger === undefined ? undefined : (refuseTrial(trial, stranger) ?? refuseFormats(trial, stranger));
@@ -61,6 +66,12 @@ const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Prom
   const what = 'it and what follows stand under no checkpoint that the log key signed';
   return { ...found, sound: false, damage: { index: signed, what } };
 };
+
+// Of two things that are wrong, the first; of one thing seen twice, the one that names the file.
+const withFiles = (report: FsckReport, files: Damage | undefined): FsckReport =>
+  files === undefined || (report.damage !== null && report.damage.index < files.index)
+    ? report
+    : { ...report, sound: false, damage: files };
 
 const tell = (folder: string, found: Finding): void => {
   const { sound, damage, entries, blobs, root, time, signedSize, texts } = found;

@@ -2,7 +2,8 @@
 import { Option, type Command } from 'commander';
 import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
-import { exportLedger } from './ledger-export.ts';
+import { copyVerbs } from './ledger-copies.ts';
+import { folderOptions, pinOption, type Folder } from './ledger-options.ts';
 import { proveEntry } from './ledger-proof.ts';
 import { eraseFrom, listHolds, putHold, removeHold, type TextOptions } from './ledger-texts.ts';
 import { acceptV0Option, jsonOption } from './options.ts';
@@ -10,17 +11,6 @@ import { usage } from './output.ts';
 import type { Verb } from './verb.ts';
 
 type VerifyLedgerOptions = CheckOptions & { readonly allowTrial?: true; readonly acceptV0?: boolean };
-type Folder = { readonly dir: string; readonly mark?: string };
-
-const folderOptions = (command: Command): Command =>
-  command
-    .addOption(
-      new Option('--dir <folder>', 'data folder of a stopped server, or an export').env('COUNTERSIGN_DIR').default('.'),
-    )
-    .option('--mark <file>', 'the mark, where it does not lie in the data folder');
-
-const pinOption = (): Option =>
-  new Option('--pin <digest>', 'digest of the genesis the ledger must begin with').env('COUNTERSIGN_PIN');
 
 export const verb: Verb = (program) => {
   const ledger = program.command('ledger').description('Check, export or prove a ledger, without its server.');
@@ -62,20 +52,7 @@ export const verb: Verb = (program) => {
     '$ countersign ledger verify ./export --pin sha256:…',
   );
 
-  examples(
-    jsonOption(
-      folderOptions(
-        ledger
-          .command('export')
-          .description('Write entries, documents, texts and the newest checkpoint into a folder for somebody else.')
-          .argument('<out>', 'folder to make')
-          .option('--no-texts', 'leave out the texts of reasons and comments'),
-      ),
-    ).action((out: string, { dir, ...options }: Folder & { readonly texts: boolean; readonly json: boolean }) =>
-      exportLedger(dir, out, options),
-    ),
-    '$ countersign ledger export ./export --dir /srv/countersign',
-  );
+  copyVerbs(ledger);
 
   examples(
     folderOptions(

@@ -4,10 +4,11 @@ import { Option } from 'commander';
 import { maxFileBytes } from '../execute/permit-file.ts';
 import { instantFromMs } from '../kernel/instant.ts';
 import { formatVerdict } from '../verify/report.ts';
+import { parseWitnessPolicy, type WitnessPolicy } from '../ledger/witness-policy.ts';
 import { verifyFile } from '../verify/verify.ts';
 import { examples } from './help.ts';
 import { acceptV0Option, jsonOption } from './options.ts';
-import { exitCodes, printJson, usage } from './output.ts';
+import { exitCodes, orFail, printJson, usage } from './output.ts';
 import type { Verb } from './verb.ts';
 
 type VerifyOptions = {
@@ -17,6 +18,7 @@ type VerifyOptions = {
   readonly action?: string;
   readonly target?: string;
   readonly unexpired?: true;
+  readonly witnesses?: string;
   readonly allowTrial?: true;
   readonly acceptV0?: boolean;
   readonly json: boolean;
@@ -32,8 +34,21 @@ const readInput = (file: string): Uint8Array => {
   }
 };
 
+const readPolicy = (file: string): WitnessPolicy => {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch {
+    return usage(
+      `the policy of witnesses \`${file}\` cannot be read, or is not UTF-8`,
+      'give a file as c2sp.org/tlog-policy describes it',
+    );
+  }
+  return orFail(parseWitnessPolicy(text));
+};
+
 const verify = async (file: string, options: VerifyOptions): Promise<void> => {
-  const { pin, minPersons, audience, action, target, json } = options;
+  const { pin, minPersons, audience, action, target, witnesses, json } = options;
   if (pin === undefined)
     return usage(
       '--pin is missing: without it a file proves nothing',
@@ -44,6 +59,7 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
   if (minPersons !== undefined && !/^\d{1,3}$/.test(minPersons))
     usage(`--min-persons \`${minPersons}\` is no number`, 'give how many persons must have approved, such as 2');
   if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    if (witnesses !== undefined) usage('--witnesses is for permit and evidence files', 'verify the folder without it');
     const { checkLedger } = await import('./ledger-check.ts');
     return checkLedger(file, { pin, json, stranger: { allowTrial: options.allowTrial, acceptV0: options.acceptV0 } });
   }
@@ -54,6 +70,7 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
     minPersons: minPersons === undefined ? undefined : Number(minPersons),
     now: options.unexpired === true ? instantFromMs(Date.now()) : undefined,
     expect: { audience, action, target },
+    witnesses: witnesses === undefined ? undefined : readPolicy(witnesses),
   });
   if (json) printJson(verdict);
   else process.stdout.write(formatVerdict(verdict));
@@ -83,6 +100,10 @@ export const verb: Verb = (program) => {
       .option('--action <name>', 'the action it has to be for')
       .option('--target <target>', 'the target it has to be for')
       .option('--audience <name>', 'the enforcement point it has to be for')
+      .option(
+        '--witnesses <policy>',
+        'your own policy of witnesses (c2sp.org/tlog-policy): their quorum has to have cosigned it, and seen a time lock kept',
+      )
       .option('--unexpired', "also asks that it has not expired, by this machine's clock")
       .option('--allow-trial', 'take files of a trial ledger, which one person may have started alone')
       .addOption(acceptV0Option())
@@ -90,5 +111,7 @@ export const verb: Verb = (program) => {
     '# Exit code 0: it holds; 7: it does not',
     '$ countersign verify evidence.json --pin sha256:… --min-persons 2',
     '$ countersign verify ./export --pin sha256:…',
+    '# A time lock by the clocks of witnesses that you choose',
+    '$ countersign verify permit.json --pin sha256:… --witnesses witnesses.policy',
   );
 };

@@ -9,7 +9,7 @@ import { ok, refuse, type JsonObject, type JsonValue, type Refused, type Result 
 import { isObject } from '../kernel/shape.ts';
 import { entryAnswer, ledgerInfoAnswer, readAnswer } from './answers.ts';
 import { acceptCheckpoint, type LedgerAnchor, type SeenCheckpoint } from './history.ts';
-import { callJson, callText, malformedAnswer } from './server-call.ts';
+import { callBytes, callJson, callText, malformedAnswer } from './server-call.ts';
 import { openSession } from './session.ts';
 import type { Signer } from './signer.ts';
 import { openSessionStore, openTrustStore, type TrustStore } from './trust-store.ts';
@@ -47,6 +47,7 @@ export type Client = {
   readonly accept: (note: string) => Promise<Result<SeenCheckpoint>>;
   readonly get: (path: string) => Promise<Result<JsonValue>>;
   readonly getText: (path: string) => Promise<Result<string>>;
+  readonly getBytes: (path: string) => Promise<Result<Uint8Array>>;
   /** POST, sent again after a passing failure: the key makes that safe. `asReader` sends the session along. */
   readonly post: (path: string, body: JsonObject, options: PostOptions) => Promise<Result<JsonValue>>;
   /** Who signs here. */
@@ -195,7 +196,7 @@ const tokenNotTaken = (server: string): Refused =>
     'look at `--token-file` and COUNTERSIGN_TOKEN_FILE, which may belong to another server; or give `--key FILE`',
   );
 
-type Reading = Pick<Client, 'get' | 'getText' | 'post' | 'principal' | 'signIn'>;
+type Reading = Pick<Client, 'get' | 'getText' | 'getBytes' | 'post' | 'principal' | 'signIn'>;
 
 const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInfo, 'ledger' | 'tenant'>): Reading => {
   const sessions = openSessionStore(options.home);
@@ -215,6 +216,7 @@ const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInf
   return {
     get: (path) => reading((token) => callJson({ server, method: 'GET', path, token })),
     getText: (path) => reading((token) => callText({ server, method: 'GET', path, token })),
+    getBytes: (path) => reading((token) => callBytes({ server, method: 'GET', path, token })),
     post: (path, body, { idempotencyKey, asReader = false }) =>
       asReader
         ? reading((token) => callJson({ server, method: 'POST', path, body, token, idempotencyKey }))

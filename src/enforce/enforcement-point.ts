@@ -5,6 +5,7 @@ import { consumptionStatement, stopStatement, type Envelope } from '../kernel/st
 import { verifyConsistency } from '../ledger/proof.ts';
 import { verifyTlogProof } from '../ledger/tlog-proof.ts';
 import type { Checkpoint } from '../ledger/checkpoint.ts';
+import type { WitnessPolicy } from '../ledger/witness-policy.ts';
 import { checkConsumption } from '../execute/permit.ts';
 import type { ChangeDocument } from '../request/change-document.ts';
 import type { Permit } from '../request/request-state.ts';
@@ -26,6 +27,8 @@ export type PointOptions = {
   readonly instance: string;
   readonly minPersons?: number | undefined;
   readonly minPersonsFor?: { readonly [action: string]: number } | undefined;
+  /** Witnesses of its own: it takes no permit that their quorum has not cosigned, nor one whose lock they did not see kept. */
+  readonly witnesses?: WitnessPolicy | undefined;
   readonly allowTrial?: boolean | undefined;
   readonly acceptV0?: boolean | undefined;
   /** Its own clock; the machine's when left out. */
@@ -115,6 +118,7 @@ const inspect = (setting: Setting, permitFile: string | Uint8Array, wanted: Want
     acceptV0: options.acceptV0,
     minPersons: options.minPersons,
     minPersonsFor: options.minPersonsFor,
+    witnesses: options.witnesses,
     knownGovernance: governance.value[0]?.hash,
     now: setting.now(),
     expect: { ...wanted, audience: options.instance },

@@ -5,9 +5,11 @@ import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import type { LogSigner } from '../app/log-signer.ts';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Quarantine } from '../app/quarantine.ts';
+import type { Remembered } from '../app/remembered.ts';
 import { startSequencer, type Sequencer } from '../app/sequencer.ts';
 import { formatOpenSshPrivateKey } from '../crypto/openssh-private-key.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
+import { instantFromMs } from '../kernel/instant.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Attachments } from '../kernel/decider.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
@@ -20,10 +22,11 @@ import type { LifecycleEvent } from '../lifecycle/event.ts';
 import { genesisStatement, originOf, readGenesis } from '../lifecycle/genesis.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import type { State } from '../lifecycle/state.ts';
+import { recordLoss, type AcceptedLoss } from './accepted-loss.ts';
 import type { AgentTiming, LogAgent } from './log-agent.ts';
 import { privateKeyFromSeed } from './log-key.ts';
 import { lostDatabase, whyLost } from './lost-database.ts';
-import { findLogKey, formatLogKeyConfig, logKeyFile, openLogKey, type LogKey } from './open-log-key.ts';
+import { commonSecretOf, findLogKey, formatLogKeyConfig, logKeyFile, openLogKey, type LogKey } from './open-log-key.ts';
 
 /** The one tenant of a data folder. */
 export const tenant = 'main';
@@ -36,17 +39,27 @@ export type RunningLedger = {
   readonly store: LedgerStore;
   readonly sequencer: LedgerSequencer;
   readonly signer: LogSigner;
+  /** Known to every server that has this ledger's log key, and to nobody else; only where a store is shared. */
+  readonly commonSecret: Uint8Array | undefined;
   /** Answers what is waiting, then closes the store and lets go of the folder. */
   readonly close: () => Promise<void>;
 };
 
 export type OpenOptions = {
+  /** An open store instead of the folder's own, such as one that several servers share. It is closed with the ledger. */
+  readonly store?: LedgerStore;
   /** Where the mark is kept; by default `DIR/mark/main.json`. */
   readonly markFile?: string;
   /** Take a ledger whose mark is gone, such as one that was restored on another machine on purpose. */
   readonly acceptMissingMark?: boolean;
   /** Believe the clock although it is more than 24 hours after the last entry. */
   readonly acceptTimeJump?: boolean;
+  /** The same, said with the size at which the ledger ends; another size refuses the start. */
+  readonly acceptLoss?: number;
+  /** A ledger was taken without its mark. It is written into the folder as well. */
+  readonly onLoss?: (loss: AcceptedLoss) => void;
+  /** Checkpoints that are kept elsewhere: a ledger that contradicts one is quarantined. */
+  readonly remembered?: readonly Remembered[];
   readonly now?: () => number;
   /** The ledger is damaged: reads and export go on, nothing is appended. */
   readonly onAlert?: (quarantine: Quarantine) => void;
@@ -56,7 +69,8 @@ export type OpenOptions = {
   readonly fatal?: (error: unknown) => void;
 };
 
-const pathsOf = (dir: string) => ({
+/** Where things lie in a data folder. */
+export const pathsOf = (dir: string) => ({
   store: join(dir, 'ledger'),
   mark: join(dir, 'mark', `${tenant}.json`),
 });
@@ -123,7 +137,8 @@ export const foundLedger = async (
   }
 };
 
-const keepLogKey = (dir: string, key: LogKey, origin: string): void => {
+/** Writes the log key into a new folder, or where it lies. */
+export const keepLogKey = (dir: string, key: LogKey, origin: string): void => {
   const owned = { mode: 0o600, flag: 'wx' };
   if ('agent' in key) writeFileSync(join(dir, 'countersign.yaml'), formatLogKeyConfig(key.agent), owned);
   else
@@ -134,7 +149,8 @@ const keepLogKey = (dir: string, key: LogKey, origin: string): void => {
     );
 };
 
-const isFree = (dir: string): boolean => {
+/** Nothing is there, or an empty folder. */
+export const isFree = (dir: string): boolean => {
   try {
     return readdirSync(dir).length === 0;
   } catch (error) {
@@ -173,7 +189,7 @@ const writeGenesis = async (
   }
 };
 
-const keyMismatch = (file: string): Refused =>
+export const keyMismatch = (file: string): Refused =>
   refuse(
     'log-key-mismatch',
     'H8',
@@ -198,15 +214,15 @@ const noLedger = (dir: string): Refused =>
  */
 export const openLedger = async (dir: string, options: OpenOptions = {}): Promise<Result<RunningLedger>> => {
   const paths = pathsOf(dir);
-  if (isFree(paths.store)) return noLedger(dir);
+  if (options.store === undefined && isFree(paths.store)) return noLedger(dir);
   const logKey = findLogKey(dir);
   if (!logKey.ok) return logKey;
-  const store = openSqliteStore(paths.store, { ownThread: true });
+  const store = options.store === undefined ? openSqliteStore(paths.store, { ownThread: true }) : ok(options.store);
   if (!store.ok) return store;
   const mark = markFile(options.markFile ?? paths.mark);
   const lost = await whyLost(store.value);
   const found = lost === undefined ? store.value : lostDatabase(store.value, lost, mark);
-  const started = await startIn(dir, found, logKey.value, mark, options);
+  const started = await startIn(dir, found, logKey.value, mark, { ...options, lost: lost !== undefined });
   if (started.ok) return started;
   await store.value.close();
   // Without a mark nothing says which ledger it was.
@@ -218,7 +234,7 @@ const startIn = async (
   store: LedgerStore,
   logKey: LogKey,
   mark: MarkKeeper,
-  options: OpenOptions,
+  options: OpenOptions & { readonly lost: boolean },
 ): Promise<Result<RunningLedger>> => {
   const begun = await beginningOf(store, mark);
   if (begun === undefined) return noLedger(dir);
@@ -229,6 +245,13 @@ const startIn = async (
     return keyMismatch(
       'agent' in logKey ? `the agent's key \`${logKey.agent.fingerprint}\`` : `\`${logKeyFile(dir)}\``,
     );
+  const { acceptLoss, lost } = options;
+  // Where a database ends that cannot be opened is in nobody's word: it starts in quarantine, whatever was accepted.
+  const shorter = acceptLoss === undefined || lost ? undefined : await endsElsewhere(store, acceptLoss);
+  if (shorter !== undefined) return shorter;
+  const commonSecret = store.shared === true ? await commonSecretOf(logKey, signer) : ok(undefined);
+  if (!commonSecret.ok) return commonSecret;
+  const marked = mark.read();
   const started = await startSequencer({
     tenant,
     store,
@@ -239,16 +262,46 @@ const startIn = async (
     now: options.now ?? Date.now,
     onAlert: options.onAlert ?? sayAlert,
     fatal: options.fatal ?? endProcess,
-    acceptMissingMark: options.acceptMissingMark ?? false,
+    acceptMissingMark: options.acceptMissingMark ?? acceptLoss !== undefined,
     acceptTimeJump: options.acceptTimeJump ?? false,
+    remembered: options.remembered ?? [],
   });
   if (!started.ok) return started;
   const sequencer = started.value;
+  // It got this far without a mark only because somebody said so.
+  if (marked.ok && marked.value === undefined && sequencer.quarantine() === undefined) {
+    const { size, root } = sequencer.head();
+    const loss = { accepted_at: instantFromMs((options.now ?? Date.now)()), root, size };
+    recordLoss(dir, loss);
+    (options.onLoss ?? sayLoss)(loss);
+  }
   const close = async (): Promise<void> => {
     await sequencer.close();
     await store.close();
   };
-  return ok({ dir, store, sequencer, signer, close });
+  return ok({ dir, store, sequencer, signer, commonSecret: commonSecret.value, close });
+};
+
+const sayLoss = ({ size, root }: AcceptedLoss): void => {
+  process.stderr.write(`${JSON.stringify({ level: 'alert', event: 'loss-accepted', size, root })}\n`);
+};
+
+const endsElsewhere = async (store: LedgerStore, said: number): Promise<Refused | undefined> => {
+  let size: number;
+  try {
+    ({ size } = await store.head(tenant));
+  } catch (error) {
+    if (error instanceof StoreFailure) return { ok: false, refusal: error.refusal };
+    throw error;
+  }
+  if (size === said) return undefined;
+  return refuse(
+    'ledger-damaged',
+    'L28',
+    `the ledger ends at size ${size}, and \`--accept-loss\` says ${said}`,
+    { size, said },
+    'look what is missing with `countersign ledger restore`, then say the size at which it ends',
+  );
 };
 
 type Beginning = { readonly origin: string; readonly logKey: string | null };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { semantics } from '../lifecycle/lifecycle.ts';
 import { page } from './html-routes.ts';
+import { silentTooLongMs } from './look-first.ts';
 import { openApiDocument } from './openapi.ts';
 import { renderDocs } from './page-docs.ts';
 import { json, text } from './reply.ts';
@@ -21,8 +22,10 @@ export const metrics: Handler = async (context) =>
 export const live: Handler = () => text('alive\n');
 
 /** Not ready while the ledger takes no commands; a load balancer then sends nothing here. */
-export const ready: Handler = ({ sequencer, stopping }) => {
+export const ready: Handler = ({ sequencer, stopping, ledger }) => {
   if (stopping()) return text('stopping\n', undefined, 503);
+  if (ledger.store.shared === true && sequencer.silentForMs() > silentTooLongMs)
+    return text('out of reach of the store\n', undefined, 503);
   return sequencer.quarantine() === undefined ? text('ready\n') : text('quarantined\n', undefined, 503);
 };
 

@@ -18,6 +18,7 @@ const path = z.string().min(1).max(1000);
  *     git: {repository: /srv/shop.git, base: refs/heads/main}
  *     files: {root: /srv/builds}
  *     log-key: {agent: 'SHA256:…', socket: /run/countersign/agent.sock}
+ *     mirror: /mnt/other-disk/mirror
  *     notices: {…}
  *
  * Paths are taken from the data folder on.
@@ -47,6 +48,8 @@ const serverConfig = z.strictObject({
       socket: path.optional(),
     })
     .optional(),
+  /** Folder, best on another machine's disk, in which a copy of the ledger is kept up to date. */
+  mirror: path.optional(),
   notices: noticesConfig.optional(),
 });
 export type ServerConfig = z.infer<typeof serverConfig>;
@@ -141,12 +144,13 @@ const lineOf = (document: Document.Parsed, field: readonly string[], lines: Line
 };
 
 const fromFolder = (config: ServerConfig, dir: string): ServerConfig => {
-  const { tls, git, files, 'log-key': logKey } = config;
+  const { tls, git, files, mirror, 'log-key': logKey } = config;
   return {
     ...config,
     ...(tls === undefined ? {} : { tls: { certificate: resolve(dir, tls.certificate), key: resolve(dir, tls.key) } }),
     ...(git === undefined ? {} : { git: { ...git, repository: resolve(dir, git.repository) } }),
     ...(files === undefined ? {} : { files: { root: resolve(dir, files.root) } }),
     ...(logKey?.socket === undefined ? {} : { 'log-key': { ...logKey, socket: resolve(dir, logKey.socket) } }),
+    ...(mirror === undefined ? {} : { mirror: resolve(dir, mirror) }),
   };
 };

@@ -22,6 +22,7 @@ import {
   type Limit,
   type VerifyOptions,
 } from './verdict.ts';
+import { checkWitnessed } from './witnessed.ts';
 
 /** A permit that was derived again, with the state it was derived in; for whoever goes on from there. */
 export type OpenedPermit = {
@@ -99,7 +100,8 @@ export const examinePermit = (
   const shown = checkSeen(exam, file, replay, proven.value);
   const opened = { permit: request.permit, request, replay, blobs, proven: proven.value };
   judge(exam, opened, options);
-  return { ...opened, limits: limitsOf(replay, request, request.permit, options, shown) };
+  const witnessed = checkWitnessed(exam, file, opened, options);
+  return { ...opened, limits: limitsOf(replay, request, request.permit, options, shown, witnessed) };
 };
 
 const refusedOf = (result: Result<unknown>): Refused | undefined => (result.ok ? undefined : result);

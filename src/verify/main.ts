@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { instantFromMs } from '../kernel/instant.ts';
 import { maxFileBytes } from '../execute/permit-file.ts';
+import { parseWitnessPolicy, type WitnessPolicy } from '../ledger/witness-policy.ts';
 import { formatVerdict } from './report.ts';
 import { verifyFile } from './verify.ts';
 
@@ -15,6 +16,7 @@ const usage = `countersign-verify FILE --pin sha256:…  checks a permit or an e
   --audience NAME    the enforcement point it has to be for
   --action NAME      the action it has to be for
   --target TARGET    the target it has to be for
+  --witnesses FILE   your own policy of witnesses: their quorum has to have cosigned it, and seen a time lock kept
   --unexpired        also asks that it has not expired, by this machine's clock
   --allow-trial      takes files of trial ledgers
   --accept-v0        takes formats of version v0 outside trials
@@ -40,6 +42,7 @@ const readOptions = () => {
         action: { type: 'string' },
         target: { type: 'string' },
         unexpired: { type: 'boolean' },
+        witnesses: { type: 'string' },
         'allow-trial': { type: 'boolean' },
         'accept-v0': { type: 'boolean' },
         json: { type: 'boolean' },
@@ -58,6 +61,17 @@ const readInput = (file: string): Uint8Array => {
   } catch (error) {
     return wrong(`\`${file}\` cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
+};
+
+const readPolicy = (file: string): WitnessPolicy => {
+  let text = '';
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch {
+    return wrong(`the policy of witnesses \`${file}\` cannot be read, or is not UTF-8`);
+  }
+  const policy = parseWitnessPolicy(text);
+  return policy.ok ? policy.value : wrong(policy.refusal.message);
 };
 
 const { values, positionals } = readOptions();
@@ -79,6 +93,7 @@ const verdict = verifyFile(readInput(file ?? ''), {
   acceptV0: values['accept-v0'],
   minPersons: floor === undefined ? undefined : Number(floor),
   now: values.unexpired === true ? instantFromMs(Date.now()) : undefined,
+  witnesses: values.witnesses === undefined ? undefined : readPolicy(values.witnesses),
   expect: { audience: values.audience, action: values.action, target: values.target },
 });
 process.stdout.write(values.json === true ? `${JSON.stringify(verdict)}\n` : formatVerdict(verdict));

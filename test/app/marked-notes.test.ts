@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPEC L2, S7 where it counts: what a mark or a stored checkpoint says is held to its log's key and origin at the start.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import type { Mark } from '../../src/app/mark.ts';
+import { markFile, type Mark } from '../../src/app/mark.ts';
 import { noteSigner } from '../../src/crypto/signed-note.ts';
 import { signCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { leafHash } from '../../src/ledger/merkle.ts';
@@ -36,6 +37,8 @@ const alertsOf = async (kept: Kept): Promise<readonly string[]> => {
 test('SPEC L2, S7: a note of another origin, by nobody known, or with one bad signature by the log key isolates the ledger', async (t) => {
   const { kept, mark } = await written(t);
   const { size, root } = mark;
+  // As the file's first: of two marks of one size it is not said which counts.
+  const put = (one: Mark) => markFile(join(kept.folder, 'mark', 'main.json')).write(one);
   const cases: readonly (readonly [string, RegExp])[] = [
     [
       signCheckpoint({ origin: 'log.example/other', size, root }, signer),
@@ -48,12 +51,12 @@ test('SPEC L2, S7: a note of another origin, by nobody known, or with one bad si
     ],
   ];
   for (const [note, words] of cases) {
-    await kept.mark.write({ ...mark, checkpoint: note });
+    await put({ ...mark, checkpoint: note });
     const asMark = await alertsOf(kept);
     assert.equal(asMark.length, 1);
     assert.match(asMark[0] ?? '', words);
     assert.match(asMark[0] ?? '', /^its mark does not hold/);
-    await kept.mark.write(mark);
+    await put(mark);
     const store = kept.open();
     await store.putCheckpoint('main', note);
     await store.close();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPEC L31: texts that are erased or held; what was signed stays, replays, and says what is gone.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
@@ -219,5 +219,67 @@ test('SPEC L31: an export carries the texts that are left, under names that prov
   assert.ok(store.ok);
   assert.equal((await store.value.opening('main', reasonIs))?.text, text, 'an export takes nothing away');
   await store.value.close();
+  await running.close();
+});
+
+test('SPEC L31: texts go through import and restore, never back to where they were erased; strange ones are named', async () => {
+  const running = await startRunning();
+  const { id, reasonIs, commentIs } = await asked(running, '7');
+  const later = await asked(running, '8');
+  await running.server.stop();
+  const at = (name: string): string => join(running.dir, '..', name);
+  const run = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await runCli(['ledger', ...args, '--json']);
+    return { code, stderr, ...(stdout === '' ? {} : (JSON.parse(stdout) as Record<string, unknown>)) } as {
+      readonly code: number | null;
+      readonly stderr: string;
+      readonly [name: string]: unknown;
+    };
+  };
+  const texts = async (dir: string): Promise<unknown> => (await run('fsck', '--dir', dir))['texts'];
+  const importing = (copy: string, dir: string) =>
+    run('import', at(copy), at(dir), '--pin', running.pin, '--allow-trial');
+  await run('export', at('bare'), '--dir', running.dir, '--no-texts');
+  await run('export', at('whole'), '--dir', running.dir);
+  await ledger(running, 'erase', commentIs, '--why', 'asked for', '--yes');
+  await run('export', at('copy'), '--dir', running.dir);
+
+  assert.equal((await importing('copy', 'made')).code, 0);
+  assert.deepEqual(await texts(at('made')), { named: 4, kept: 3, erased: 1, none: 0 });
+  const back = await run('restore', '--dir', at('made'), '--from', at('whole'));
+  assert.deepEqual([back.code, back['texts']], [0, 0], 'what was erased here does not come back');
+  assert.deepEqual(await texts(at('made')), { named: 4, kept: 3, erased: 1, none: 0 });
+
+  assert.equal((await importing('bare', 'filled')).code, 0);
+  assert.deepEqual(await texts(at('filled')), { named: 4, kept: 0, erased: 0, none: 4 });
+  await run('hold', 'add', '*', '--why', 'a lawsuit', '--dir', at('filled'));
+  assert.equal((await run('restore', '--dir', at('filled'), '--from', at('whole')))['texts'], 4);
+  const kept = await run('restore', '--dir', at('filled'), '--from', at('copy'));
+  assert.deepEqual([kept.code, kept['texts']], [0, 0]);
+  assert.match(kept.stderr, /1 texts are kept in .* that were erased in/);
+  assert.deepEqual(await texts(at('filled')), { named: 4, kept: 4, erased: 0, none: 0 }, 'a copy erases nothing');
+
+  const stray = canonicalize({ salt: '9'.repeat(32), text: 'never asked' });
+  for (const [path, words, what] of [
+    [`opening/${digestOf(stray).slice(7)}`, stray, /no entry names `opening/],
+    [`erased/${later.reasonIs.slice(7)}`, 'x', /is no text of a ledger folder/],
+    [`opening/${reasonIs.slice(7)}`, stray, /not the one that was signed for/],
+  ] as const) {
+    const file = join(at('copy'), path);
+    const before = existsSync(file) ? readFileSync(file) : undefined;
+    mkdirSync(join(file, '..'), { recursive: true });
+    writeFileSync(file, words);
+    for (const refused of [
+      await importing('copy', 'no'),
+      await run('restore', '--dir', at('made'), '--from', at('copy')),
+    ]) {
+      assert.match(refused.stderr, what, path);
+      assert.notEqual(refused.code, 0);
+    }
+    assert.ok(!existsSync(at('no')));
+    if (before === undefined) rmSync(file);
+    else writeFileSync(file, before);
+  }
+  assert.equal((await importing('copy', 'yes')).code, 0, id);
   await running.close();
 });

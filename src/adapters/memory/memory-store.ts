@@ -15,7 +15,12 @@ type Contents = {
   holds: Hold[];
   checkpoint: string | undefined;
 };
-type Compartment = Contents & { last: Promise<unknown>; rows: Map<string, JsonValue>; cursors: Map<string, number> };
+type Compartment = Contents & {
+  last: Promise<unknown>;
+  rows: Map<string, JsonValue>;
+  cursors: Map<string, number>;
+  claims: Map<string, { readonly by: string; readonly untilMs: number }>;
+};
 
 const fresh = (): Compartment => ({
   head: { size: 0, root: rootOf(emptyEdge), edge: emptyEdge, time: null },
@@ -29,6 +34,7 @@ const fresh = (): Compartment => ({
   last: Promise.resolve(),
   rows: new Map(),
   cursors: new Map(),
+  claims: new Map(),
 });
 
 const failure = (code: 'store-conflict' | 'store-closed' | 'shape-mismatch', message: string): StoreFailure =>
@@ -54,8 +60,13 @@ const inTurn = <T>(target: Compartment, work: (target: Compartment) => T): Promi
   return mine;
 };
 
+const remove = ({ rows, claims }: Compartment, name: string): void => {
+  rows.delete(name);
+  claims.delete(name);
+};
+
 /** Keeps ledgers in memory, for tests and simulations. It passes the same contract, except that nothing outlives it. */
-export const memoryStore = (): LedgerStore => {
+export const memoryStore = (now: () => number = Date.now): LedgerStore => {
   const compartments = new Map<string, Compartment>();
   let closed = false;
   const of = (tenant: string): Compartment => {
@@ -117,31 +128,51 @@ export const memoryStore = (): LedgerStore => {
         target.holds = target.holds.map((one) => (one === hold ? { ...one, lifted: occasion } : one));
         return hold !== undefined;
       }),
-    viewRow: async (tenant, view, key) => of(tenant).rows.get(rowKey(view, key)),
-    viewRows: async (tenant, view, after, limit) =>
-      [...of(tenant).rows]
-        .filter(([name]) => name.startsWith(`${view}\u0000`) && name > rowKey(view, after))
-        .sort(([a], [b]) => compare(a, b))
-        .slice(0, limit)
-        .map(([name, value]) => ({ key: name.slice(view.length + 1), value })),
-    writeViews: async (tenant, rows, cursor) => {
-      const target = of(tenant);
-      for (const { view, key, value } of rows) {
-        if (value === null) target.rows.delete(rowKey(view, key));
-        else target.rows.set(rowKey(view, key), value);
-      }
-      if (cursor !== undefined) target.cursors.set(cursor.follower, cursor.next);
-    },
-    clearView: async (tenant, view) => {
-      const { rows } = of(tenant);
-      for (const name of rows.keys()) if (name.startsWith(`${view}\u0000`)) rows.delete(name);
-    },
-    cursor: async (tenant, follower) => of(tenant).cursors.get(follower),
+    ...viewsIn(of, now),
     close: async () => {
       closed = true;
     },
   };
 };
+
+const viewsIn = (
+  of: (tenant: string) => Compartment,
+  now: () => number,
+): Pick<LedgerStore, 'viewRow' | 'viewRows' | 'writeViews' | 'claimRow' | 'clearView' | 'cursor'> => ({
+  viewRow: async (tenant, view, key) => of(tenant).rows.get(rowKey(view, key)),
+  viewRows: async (tenant, view, after, limit) =>
+    [...of(tenant).rows]
+      .filter(([name]) => name.startsWith(`${view}\u0000`) && name > rowKey(view, after))
+      .sort(([a], [b]) => compare(a, b))
+      .slice(0, limit)
+      .map(([name, value]) => ({ key: name.slice(view.length + 1), value })),
+  writeViews: async (tenant, rows, cursor) => {
+    const target = of(tenant);
+    if (cursor !== undefined) {
+      if ((target.cursors.get(cursor.follower) ?? null) !== cursor.from) return false;
+      target.cursors.set(cursor.follower, cursor.next);
+    }
+    for (const { view, key, value } of rows) {
+      if (value === null) remove(target, rowKey(view, key));
+      else target.rows.set(rowKey(view, key), value);
+    }
+    return true;
+  },
+  claimRow: async (tenant, view, key, { by, forMs }) => {
+    const { rows, claims } = of(tenant);
+    const name = rowKey(view, key);
+    if (!rows.has(name)) return 'missing';
+    const held = claims.get(name);
+    if (held !== undefined && held.by !== by && held.untilMs > now()) return 'held';
+    claims.set(name, { by, untilMs: now() + forMs });
+    return 'claimed';
+  },
+  clearView: async (tenant, view) => {
+    const target = of(tenant);
+    for (const name of target.rows.keys()) if (name.startsWith(`${view}\u0000`)) remove(target, name);
+  },
+  cursor: async (tenant, follower) => of(tenant).cursors.get(follower),
+});
 
 const copy = ({ head, entries, blobs, answers, openings, erasures, holds, checkpoint }: Contents): Contents => ({
   head,
