@@ -4,6 +4,8 @@ import type { Damage } from '../app/sequencer-replay.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { namedText } from '../lifecycle/named-texts.ts';
 import { refuseFormats, refuseTrial } from '../verify/examine.ts';
+import type { WitnessPolicy } from '../ledger/witness-policy.ts';
+import { demandFresh } from './ledger-freshness.ts';
 import { isLost, openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { escaped, exitCodes, fail, orFail, print, printJson, say, styledOut } from './output.ts';
 
@@ -13,6 +15,9 @@ export type CheckOptions = {
   readonly json: boolean;
   /** What a stranger to the server asks for: every entry under a signed checkpoint, and no trial unless they say so. */
   readonly stranger?: { readonly allowTrial?: boolean | undefined; readonly acceptV0?: boolean | undefined };
+  /** One's own policy of witnesses, and how old the newest checkpoint may be. */
+  readonly witnesses?: WitnessPolicy | undefined;
+  readonly freshWithinMs?: number | undefined;
 };
 
 /** What the check found, and of which ledger; `pinned` is null when no pin was given to compare with. */
@@ -33,7 +38,8 @@ const unreadable = (index: number, what: string): FsckReport => ({
   texts: null,
 });
 
-const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Promise<Finding> => {
+const look = async (folder: string, source: LedgerSource, options: CheckOptions): Promise<Finding> => {
+  const { pin, stranger } = options;
   const identity = await readIdentity(source);
   if (!identity.ok && isLost(identity.refusal)) fail(identity.refusal);
   if (!identity.ok)
@@ -60,6 +66,8 @@ const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Prom
     stranger === undefined ? undefined : (refuseTrial(trial, stranger) ?? refuseFormats(trial, stranger));
   // Damage is told first: it matters whatever kind of ledger this is.
   if (report.sound && unwanted !== undefined) fail(unwanted.refusal);
+  if (report.sound && (options.witnesses !== undefined || options.freshWithinMs !== undefined))
+    await demandFresh(folder, source, { logKey, ...options });
   const found = { ...report, ledger, trial, pinned: pin === undefined ? null : true };
   const signed = report.signedSize ?? 0;
   if (!report.sound || stranger === undefined || signed === report.entries) return found;
@@ -101,7 +109,7 @@ const tell = (folder: string, found: Finding): void => {
 export const checkLedger = async (folder: string, options: CheckOptions): Promise<void> => {
   const source = orFail(await openLedgerSource(folder, options.mark));
   try {
-    const found = await look(source, options);
+    const found = await look(folder, source, options);
     if (options.json) printJson(found);
     else tell(folder, found);
     if (!found.sound) process.exitCode = exitCodes.verificationFailed;

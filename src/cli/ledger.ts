@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Option, type Command } from 'commander';
+import { durationMs } from './duration.ts';
 import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
 import { copyVerbs } from './ledger-copies.ts';
+import { addHistoryVerbs } from './ledger-history.ts';
 import { folderOptions, pinOption, type Folder } from './ledger-options.ts';
 import { proveEntry } from './ledger-proof.ts';
 import { eraseFrom, listHolds, putHold, removeHold, type TextOptions } from './ledger-texts.ts';
-import { acceptV0Option, jsonOption } from './options.ts';
+import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
 import { usage } from './output.ts';
 import type { Verb } from './verb.ts';
+import { readPolicyFile } from './witness-policy-file.ts';
 
-type VerifyLedgerOptions = CheckOptions & { readonly allowTrial?: true; readonly acceptV0?: boolean };
+type VerifyLedgerOptions = Omit<CheckOptions, 'witnesses'> & {
+  readonly allowTrial?: true;
+  readonly acceptV0?: boolean;
+  readonly fresh?: string;
+  readonly witnesses?: string;
+};
 
 export const verb: Verb = (program) => {
-  const ledger = program.command('ledger').description('Check, export or prove a ledger, without its server.');
+  const ledger = program
+    .command('ledger')
+    .description('Check, export or prove a ledger, without its server; compare what people have seen of it.');
 
   examples(
     jsonOption(
@@ -39,14 +49,21 @@ export const verb: Verb = (program) => {
       .addOption(pinOption())
       .option('--mark <file>', 'the mark, where it does not lie in the data folder')
       .option('--allow-trial', 'take a trial ledger, which one person may have started alone')
+      .option('--fresh <duration>', 'also ask that its newest checkpoint is no older, such as 10m')
+      .addOption(witnessesOption())
       .addOption(acceptV0Option())
-      .action((folder: string, { allowTrial, acceptV0, ...options }: VerifyLedgerOptions) => {
+      .action((folder: string, { allowTrial, acceptV0, fresh, witnesses, ...options }: VerifyLedgerOptions) => {
         if (options.pin === undefined)
           usage(
             '--pin is missing: without it a ledger proves nothing',
             'take the pin from a founder, never from whoever gave you the folder; `ledger fsck` needs none',
           );
-        return checkLedger(folder, { ...options, stranger: { allowTrial, acceptV0 } });
+        return checkLedger(folder, {
+          ...options,
+          stranger: { allowTrial, acceptV0 },
+          witnesses: readPolicyFile(witnesses),
+          freshWithinMs: fresh === undefined ? undefined : durationMs(fresh, '--fresh'),
+        });
       }),
     '# The pin comes from the founders, never from whoever gave you the folder',
     '$ countersign ledger verify ./export --pin sha256:…',
@@ -68,6 +85,7 @@ export const verb: Verb = (program) => {
     '$ countersign ledger proof 7 --dir /srv/countersign --out entry-7.tlog-proof',
   );
   textVerbs(ledger);
+  addHistoryVerbs(ledger);
 };
 
 const dirOption = (): Option =>

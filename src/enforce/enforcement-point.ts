@@ -31,6 +31,8 @@ export type PointOptions = {
   readonly witnesses?: WitnessPolicy | undefined;
   readonly allowTrial?: boolean | undefined;
   readonly acceptV0?: boolean | undefined;
+  /** How old the checkpoint of a permit may be, by the witnesses' clocks or else the log's (SPEC Y12). */
+  readonly freshWithinMs?: number | undefined;
   /** Its own clock; the machine's when left out. */
   readonly now?: (() => Instant) | undefined;
 };
@@ -121,6 +123,7 @@ const inspect = (setting: Setting, permitFile: string | Uint8Array, wanted: Want
     witnesses: options.witnesses,
     knownGovernance: governance.value[0]?.hash,
     now: setting.now(),
+    fresh: options.freshWithinMs === undefined ? undefined : { now: setting.now(), withinMs: options.freshWithinMs },
     expect: { ...wanted, audience: options.instance },
   });
   if (opened === null) return { ok: false, refusal: verdict.reasons[0] ?? twoHistories().refusal };

@@ -52,3 +52,13 @@ export {
   verifyCosignatures,
 } from '../crypto/cosignature.ts';
 export type { Cosignature, Cosigner, CosignerVerifier } from '../crypto/cosignature.ts';
+export { heartbeatSigner, heartbeatVerifier, verifyHeartbeat, type Heartbeat } from './heartbeat.ts';
+export { refuseStale, timeOfCheckpoint, verifyWitnessed, type CheckpointTime, type TimeSource } from './freshness.ts';
+export {
+  formatForkProof,
+  judgeFork,
+  parseForkProof,
+  verifyForkProof,
+  type Fork,
+  type OtherRoot,
+} from './fork-proof.ts';

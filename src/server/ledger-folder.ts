@@ -39,6 +39,8 @@ export type RunningLedger = {
   readonly store: LedgerStore;
   readonly sequencer: LedgerSequencer;
   readonly signer: LogSigner;
+  /** Where the newest cosigned note is kept: beside the mark. */
+  readonly cosignedFile: string;
   /** Known to every server that has this ledger's log key, and to nobody else; only where a store is shared. */
   readonly commonSecret: Uint8Array | undefined;
   /** Answers what is waiting, then closes the store and lets go of the folder. */
@@ -219,10 +221,10 @@ export const openLedger = async (dir: string, options: OpenOptions = {}): Promis
   if (!logKey.ok) return logKey;
   const store = options.store === undefined ? openSqliteStore(paths.store, { ownThread: true }) : ok(options.store);
   if (!store.ok) return store;
-  const mark = markFile(options.markFile ?? paths.mark);
+  const markAt = options.markFile ?? paths.mark;
   const lost = await whyLost(store.value);
-  const found = lost === undefined ? store.value : lostDatabase(store.value, lost, mark);
-  const started = await startIn(dir, found, logKey.value, mark, { ...options, lost: lost !== undefined });
+  const found = lost === undefined ? store.value : lostDatabase(store.value, lost, markFile(markAt));
+  const started = await startIn(dir, found, logKey.value, markAt, { ...options, lost: lost !== undefined });
   if (started.ok) return started;
   await store.value.close();
   // Without a mark nothing says which ledger it was.
@@ -233,9 +235,10 @@ const startIn = async (
   dir: string,
   store: LedgerStore,
   logKey: LogKey,
-  mark: MarkKeeper,
+  markAt: string,
   options: OpenOptions & { readonly lost: boolean },
 ): Promise<Result<RunningLedger>> => {
+  const mark = markFile(markAt);
   const begun = await beginningOf(store, mark);
   if (begun === undefined) return noLedger(dir);
   const opened = await openLogKey(begun.origin, logKey, options.agentTiming);
@@ -279,7 +282,8 @@ const startIn = async (
     await sequencer.close();
     await store.close();
   };
-  return ok({ dir, store, sequencer, signer, commonSecret: commonSecret.value, close });
+  const cosignedFile = `${markAt.replace(/\.json$/, '')}.cosigned`;
+  return ok({ dir, store, sequencer, signer, cosignedFile, commonSecret: commonSecret.value, close });
 };
 
 const sayLoss = ({ size, root }: AcceptedLoss): void => {

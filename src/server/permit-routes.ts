@@ -15,7 +15,10 @@ const readerName = (call: Call): string => call.reader?.name ?? 'reader';
 /** Proofs kept so that a permit is sent unchanged; the oldest goes first, and is made again when it is asked for. */
 const maxProofs = 10_000;
 
-/** `POST /v1/requests/{id}/permit`: issued once, then sent again unchanged until it is used or ends. */
+/**
+ * `POST /v1/requests/{id}/permit`: issued once, then sent again unchanged until it is used or ends, save for what
+ * witnesses have cosigned by then.
+ */
 export const permit: Handler = async (context, call) => {
   const id = call.params['id'] ?? '';
   const request = context.sequencer.state().requests.get(id);
@@ -66,7 +69,10 @@ const keptProof = async (context: ServerContext, request: RequestState, permitId
   for (const index of request.entries.toReversed())
     if ((await papers.entry(index)).includes('"type":"PermitIssued"')) issuedAt ??= index;
   if (issuedAt === undefined) throw new BrokenInvariant(`permit \`${permitId}\` has no entry`);
-  const proof = proofNow(context, issuedAt);
+  const proof = await proofNow(context, issuedAt);
+  // Somebody else may have asked in the meantime: both get the one that was kept first.
+  const first = permitProofs.get(permitId);
+  if (first !== undefined) return first;
   if (permitProofs.size >= maxProofs) permitProofs.delete(permitProofs.keys().next().value ?? '');
   permitProofs.set(permitId, proof);
   return proof;

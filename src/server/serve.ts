@@ -5,12 +5,15 @@ import type { BlockList } from 'node:net';
 import { fileDigestSource } from '../adapters/files/file-digest-source.ts';
 import { gitSource } from '../adapters/git/git-source.ts';
 import type { FactSource } from '../app/fact-source.ts';
+import { defaultEveryMs, type HeadCosigner } from '../app/head-cosigner.ts';
 import type { Quarantine } from '../app/quarantine.ts';
 import type { TilePlace } from '../app/tile-place.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import type { AcceptedLoss } from './accepted-loss.ts';
+import { startCosigning } from './cosigning.ts';
 import { displayNames } from './display-names.ts';
 import { allowedHosts, InFlight, parseNetworks } from './guard.ts';
+import type { WitnessesConfig } from './heartbeat-config.ts';
 import { httpServer, listen, mount, type TlsFiles } from './http-server.ts';
 import { openLedger, type OpenOptions, type RunningLedger } from './ledger-folder.ts';
 import { mirrorLedger, mirrorPlace, rememberedBy } from './ledger-mirror.ts';
@@ -52,6 +55,8 @@ export type ServeOptions = OpenOptions & {
   readonly log?: (lines: string) => void;
   readonly stopWithinMs?: number;
   readonly tickEveryMs?: number;
+  /** The longest that it goes without a heartbeat. */
+  readonly heartbeatEveryMs?: number;
   /** Requests of one address that may be under way at a time. */
   readonly perAddress?: number;
 };
@@ -65,6 +70,8 @@ type Settings = {
   readonly trusted: BlockList;
   readonly factSources: readonly FactSource[];
   readonly notices: NoticesConfig;
+  readonly heartbeatEveryMs: number;
+  readonly witnesses: WitnessesConfig | undefined;
   readonly mirror: TilePlace | undefined;
 };
 
@@ -142,6 +149,8 @@ const settle = (options: ServeOptions): Result<Settings> => {
       ...(options.factSources ?? []),
     ],
     notices: config.notices ?? noticesConfig.parse({}),
+    heartbeatEveryMs: options.heartbeatEveryMs ?? config.heartbeat?.every ?? defaultEveryMs,
+    witnesses: config.witnesses,
     mirror: config.mirror === undefined ? undefined : mirrorPlace(config.mirror),
   });
 };
@@ -149,6 +158,7 @@ const settle = (options: ServeOptions): Result<Settings> => {
 const contextFor = (
   settings: Settings,
   ledger: RunningLedger,
+  heads: HeadCosigner,
   url: () => string,
   stopping: () => boolean,
   alertOf: ServerContext['alertOf'],
@@ -161,6 +171,7 @@ const contextFor = (
   return {
     ledger,
     sequencer,
+    heads,
     now,
     publicUrl: url,
     secure: publicUrl?.startsWith('https:') ?? tls !== null,
@@ -191,12 +202,16 @@ const serveLedger = async (
   const { now = Date.now, perAddress = 256 } = options;
   const log = startLog(options.log ?? ((lines) => process.stderr.write(lines)));
   const { sequencer } = ledger;
+  const cosigning = await startCosigning(settings, ledger, log.event);
+  if (!cosigning.ok) return cosigning;
+  const heads = cosigning.value;
   let [url, stopping] = [settings.publicUrl ?? '', false];
   let hosts: ReadonlySet<string> = new Set();
   let alertOf: ServerContext['alertOf'] = () => ({ taken: 0, channels: 0 });
   const context = contextFor(
     settings,
     ledger,
+    heads,
     () => url,
     () => stopping,
     (request) => alertOf(request),
@@ -221,13 +236,18 @@ const serveLedger = async (
     log: log.event,
     now,
   });
-  if (!notices.ok) return notices;
+  if (!notices.ok) {
+    await heads.stop();
+    return notices;
+  }
   onTell(notices.value);
   alertOf = notices.value.alertOf;
   context.metrics.notices(notices.value.figures);
+  context.metrics.heads(() => heads.standing());
   const listening = await listen(server, host, port);
   if (!listening.ok) {
     await notices.value.stop();
+    await heads.stop();
     return listening;
   }
   const own = host.includes(':') ? `[${host}]` : host;
@@ -249,6 +269,7 @@ const serveLedger = async (
       await notices.value.stop();
       await mirror?.stop();
       context.metrics.close();
+      await heads.stop();
       await ledger.close();
       log.event('info', 'stopped');
       log.flush();

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { isMap, isNode, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import { z } from 'zod';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import { heartbeatConfig, witnessesConfig } from './heartbeat-config.ts';
 import { noticesConfig } from './notices-config.ts';
 
 const path = z.string().min(1).max(1000);
@@ -20,6 +21,8 @@ const path = z.string().min(1).max(1000);
  *     log-key: {agent: 'SHA256:…', socket: /run/countersign/agent.sock}
  *     mirror: /mnt/other-disk/mirror
  *     notices: {…}
+ *     heartbeat: {every: 60s}
+ *     witnesses: {policy: witnesses.policy}
  *
  * Paths are taken from the data folder on.
  */
@@ -51,6 +54,8 @@ const serverConfig = z.strictObject({
   /** Folder, best on another machine's disk, in which a copy of the ledger is kept up to date. */
   mirror: path.optional(),
   notices: noticesConfig.optional(),
+  heartbeat: heartbeatConfig.optional(),
+  witnesses: witnessesConfig.optional(),
 });
 export type ServerConfig = z.infer<typeof serverConfig>;
 
@@ -144,7 +149,7 @@ const lineOf = (document: Document.Parsed, field: readonly string[], lines: Line
 };
 
 const fromFolder = (config: ServerConfig, dir: string): ServerConfig => {
-  const { tls, git, files, mirror, 'log-key': logKey } = config;
+  const { tls, git, files, mirror, witnesses, 'log-key': logKey } = config;
   return {
     ...config,
     ...(tls === undefined ? {} : { tls: { certificate: resolve(dir, tls.certificate), key: resolve(dir, tls.key) } }),
@@ -152,5 +157,6 @@ const fromFolder = (config: ServerConfig, dir: string): ServerConfig => {
     ...(files === undefined ? {} : { files: { root: resolve(dir, files.root) } }),
     ...(logKey?.socket === undefined ? {} : { 'log-key': { ...logKey, socket: resolve(dir, logKey.socket) } }),
     ...(mirror === undefined ? {} : { mirror: resolve(dir, mirror) }),
+    ...(witnesses === undefined ? {} : { witnesses: { ...witnesses, policy: resolve(dir, witnesses.policy) } }),
   };
 };

@@ -10,6 +10,7 @@ import { evaluateGate } from '../approve/evaluate-gate.ts';
 import type { PermitFile } from '../execute/permit-file.ts';
 import type { Permit, RequestState } from '../request/request-state.ts';
 import { rememberBeginning, type ReadPermitFile } from './beginnings.ts';
+import { judgeAge } from './checkpoint-time.ts';
 import { replayHistory } from './history.ts';
 import { limitsOf } from './not-proven.ts';
 import { provePlace } from './proven-place.ts';
@@ -98,6 +99,8 @@ export const examinePermit = (
   });
   if (!proven.ok || placed) return undefined;
   const shown = checkSeen(exam, file, replay, proven.value);
+  const age = judgeAge(file.proof, replay.log, options);
+  if (age !== undefined) exam.note('freshness', age.refused, age.values);
   const opened = { permit: request.permit, request, replay, blobs, proven: proven.value };
   judge(exam, opened, options);
   const witnessed = checkWitnessed(exam, file, opened, options);

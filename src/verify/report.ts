@@ -63,6 +63,7 @@ const sentences: { readonly [code in CheckCode]: (values: JsonObject) => string 
   inclusion: ({ index, size, origin }) =>
     `the permit is entry ${show(index)} of the ledger ${show(origin)}, under a signed checkpoint of ${show(size)} entries`,
   seen: ({ sizes }) => `the checkpoints that voters had seen (sizes ${show(sizes)}) lie in the same history`,
+  freshness: ({ words }) => `the checkpoint was the newest ${show(words)}`,
   change: ({ change, requester }) => `the change, built again from what ${show(requester)} signed, is ${show(change)}`,
   seats: ({ seats, tier }) =>
     `tier ${show(tier)}: its seats are filled by ${seatWords(seats)}, who signed that very digest`,

@@ -37,6 +37,8 @@ export type VerifyOptions = {
   readonly knownGovernance?: string | undefined;
   /** The reader's own witnesses: their quorum has to have cosigned the permit, and a time lock has to show in their times. */
   readonly witnesses?: WitnessPolicy | undefined;
+  /** How old the checkpoint may be at this moment of the reader's own clock (SPEC Y12). Without it, its age is not judged. */
+  readonly fresh?: { readonly now: Instant; readonly withinMs: number } | undefined;
 };
 
 /** The floor of persons that a reader holds a permit of this action and tier against (SPEC Y4). */
@@ -63,6 +65,7 @@ export type CheckCode =
   | 'governance'
   | 'inclusion'
   | 'seen'
+  | 'freshness'
   | 'change'
   | 'seats'
   | 'time-lock'

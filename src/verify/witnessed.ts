@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { verifyCosignatures, type Cosignature } from '../crypto/cosignature.ts';
-import type { NoteVerifier } from '../crypto/signed-note.ts';
 import { instantFromMs, instantToMs, type Instant } from '../kernel/instant.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { counted, spoken } from '../kernel/spoken.ts';
 import { verifyCheckpoint, type Checkpoint } from '../ledger/checkpoint.ts';
+import { refusePolicyFor } from '../ledger/freshness.ts';
 import { verifyConsistency, verifyInclusion } from '../ledger/proof.ts';
 import { parseTlogProof, type ProvenLeaf } from '../ledger/tlog-proof.ts';
 import { policyCosigners, quorumTimes, type WitnessPolicy } from '../ledger/witness-policy.ts';
@@ -105,18 +105,6 @@ const placedBy = ({ trail, metIndex }: Replay): readonly Trail[] => {
   return placed.toReversed();
 };
 
-// A policy that names logs has to name this one, and a log that witnesses itself is not witnessed.
-const refusePolicy = ({ logs, witnesses }: WitnessPolicy, log: NoteVerifier): Refused | undefined => {
-  const same = (key: Uint8Array): boolean => Buffer.compare(key, log.publicKey) === 0;
-  const no = (why: string, help: string): Refused =>
-    refuse('witness-policy-malformed', 'Y11', why, { log: log.name }, help);
-  if (witnesses.some(({ key }) => same(key.publicKey)))
-    return no("the log's own key stands among your witnesses", 'take it out: whoever keeps a log is no witness of it');
-  return logs.length === 0 || logs.some(({ key }) => key.name === log.name && same(key.publicKey))
-    ? undefined
-    : no(`\`${log.name}\` is none of the logs that your policy names`, 'add a line `log` with its key, or name no log');
-};
-
 type Cosigned = { readonly size: number; readonly cosignatures: readonly Cosignature[] };
 
 const cosignedBy = (
@@ -125,7 +113,7 @@ const cosignedBy = (
   policy: WitnessPolicy,
   now: Instant | undefined,
 ): Result<readonly Cosigned[]> => {
-  const unfit = refusePolicy(policy, log);
+  const unfit = refusePolicyFor(policy, log);
   if (unfit !== undefined) return unfit;
   const cosigned: Cosigned[] = [];
   for (const { note, size } of shown) {

@@ -48,7 +48,4 @@ test('Y11: the reader names witnesses in a file, and is told what they saw', asy
     }
     assert.equal((await run([file, ...own, '--witnesses', join(folder, 'nowhere')])).code, 2);
   }
-  const whole = await runCli(['verify', folder, ...own, '--witnesses', policy]);
-  assert.equal(whole.code, 2);
-  assert.match(whole.stderr, /--witnesses is for permit and evidence files/);
 });

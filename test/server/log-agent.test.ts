@@ -2,8 +2,7 @@
 // SPEC L29: the log key in an ssh-agent, and what happens when the agent is gone, locked, wrong, late or lying.
 import assert from 'node:assert/strict';
 import { sign as signRaw } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Socket } from 'node:net';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test, type TestContext } from 'node:test';
 import { memoryStore } from '../../src/adapters/memory/memory-store.ts';
@@ -11,7 +10,6 @@ import { markFile } from '../../src/app/mark.ts';
 import type { LedgerInfo } from '../../src/contract/api.ts';
 import { generateEd25519, type PrivateKey } from '../../src/crypto/openssh-private-key.ts';
 import { noteSigner, type NoteVerifier } from '../../src/crypto/signed-note.ts';
-import { wireString, wireUint32 } from '../../src/crypto/ssh-wire.ts';
 import type { Result } from '../../src/kernel/refusal.ts';
 import { formatCheckpoint, verifyCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { emptyRoot, leafHash } from '../../src/ledger/merkle.ts';
@@ -20,6 +18,7 @@ import { agentSigner } from '../../src/server/log-agent.ts';
 import { openLedger } from '../../src/server/ledger-folder.ts';
 import { add, memoryMark, signer as tally, startTally } from '../ledger/tally.ts';
 import { pause } from '../crash/killed-child.ts';
+import { algorithm, ed25519, honest, impostor, rawOf, signature, type Answer } from './agent-impostor.ts';
 import { AgentPlace, foundOnAgent, logKey } from './log-agent.ts';
 import { logSeed, serveFolder, stopAll } from './running.ts';
 
@@ -165,39 +164,6 @@ test('SPEC L29: another key than the genesis names, a key of another kind, no ke
   assert.ok(opened.ok, 'the right one opens it');
   await opened.value.close();
 });
-
-type Answer = (text: Buffer) => Buffer | undefined;
-const signature = (blob: Buffer): Buffer => Buffer.concat([Buffer.from([14]), wireString(blob)]);
-const algorithm = (name: string, raw: Uint8Array): Buffer => Buffer.concat([wireString(name), wireString(raw)]);
-const ed25519 = (raw: Uint8Array): Buffer => algorithm('ssh-ed25519', raw);
-const rawOf = (text: Buffer): Buffer => signRaw(null, text, logKey.signKey);
-const honest = (text: Buffer): Buffer => signature(ed25519(rawOf(text)));
-
-/** Something that answers at the agent's socket and lists the log key, whatever it then signs. */
-const impostor = (agent: AgentPlace, answer: () => Answer): Promise<() => Promise<void>> => {
-  rmSync(agent.socket, { force: true });
-  const open = new Set<Socket>();
-  const server = createServer((socket) => {
-    open.add(socket);
-    socket
-      .on('error', () => undefined)
-      .once('data', (asked: Buffer) => {
-        const listed = [Buffer.from([12]), wireUint32(1), wireString(logKey.public.blob), wireString('log')];
-        const textAt = 5 + 4 + logKey.public.blob.length;
-        const text = asked[4] === 11 ? undefined : asked.subarray(textAt + 4, textAt + 4 + asked.readUInt32BE(textAt));
-        const reply = text === undefined ? Buffer.concat(listed) : answer()(text);
-        if (reply !== undefined) socket.write(wireString(reply));
-      });
-  });
-  return new Promise((resolve) =>
-    server.listen(agent.socket, () =>
-      resolve(async () => {
-        for (const socket of open) socket.destroy();
-        await new Promise((done) => server.close(done));
-      }),
-    ),
-  );
-};
 
 test('SPEC L29: what lies at the socket of the agent is not believed: only a signature that holds, in time, is used', async (t) => {
   const agent = await place(t, []);
