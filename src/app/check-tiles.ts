@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { digestOf } from '../crypto/digest.ts';
 import { leafHash, nodeHash } from '../ledger/merkle.ts';
 import { parseEntry } from '../ledger/entry.ts';
 import { StoreFailure } from '../ledger/store.ts';
@@ -13,6 +14,8 @@ import {
   type Tile,
 } from '../ledger/tiles.ts';
 import { attachmentsNamed, type Damage } from './sequencer-replay.ts';
+import { readErasure, readOpening } from './text-files.ts';
+import type { NamesText } from './texts.ts';
 import { blobPath, checkpointPath, logKeyPath, type TileSource } from './tile-place.ts';
 import { findTile, sizeOfTiles } from './tile-store.ts';
 
@@ -31,9 +34,13 @@ const rootOfTile = (hashes: readonly string[]): string => {
  * lies there which does not belong. Names the first resource that is wrong. Holds a bundle and a row of hashes for each
  * level, never the ledger. The checkpoint's signature, the documents' digests and the entries' meaning are for `fsck`.
  */
-export const checkTiles = async (source: TileSource, logKey: string | undefined): Promise<Damage | undefined> => {
+export const checkTiles = async (
+  source: TileSource,
+  logKey: string | undefined,
+  namesText: NamesText = () => undefined,
+): Promise<Damage | undefined> => {
   try {
-    return await check(source, logKey);
+    return await check(source, logKey, namesText);
   } catch (error) {
     if (error instanceof StoreFailure && error.refusal.code === 'store-corrupt')
       return { index: 0, what: error.refusal.message };
@@ -41,13 +48,20 @@ export const checkTiles = async (source: TileSource, logKey: string | undefined)
   }
 };
 
-const check = async (source: TileSource, logKey: string | undefined): Promise<Damage | undefined> => {
+/** What the entries name: documents, and texts by the entry that named each first. */
+type Named = { readonly blobs: Set<string>; readonly texts: Map<string, number> };
+
+const check = async (
+  source: TileSource,
+  logKey: string | undefined,
+  namesText: NamesText,
+): Promise<Damage | undefined> => {
   const size = await sizeOfTiles(source);
   const rows: string[][] = [[]];
-  const named = new Set<string>();
+  const named: Named = { blobs: new Set(), texts: new Map() };
   for (let index = 0; index * tileWidth < size; index += 1) {
     const tile: Tile = { level: 'entries', index, width: Math.min(tileWidth, size - index * tileWidth) };
-    const hashes = await leavesOf(source, tile, named);
+    const hashes = await leavesOf(source, tile, named, namesText);
     const wrong = 'what' in hashes ? hashes : await climb(source, rows, hashes, index, size);
     if (wrong !== undefined) return wrong;
   }
@@ -60,15 +74,23 @@ const check = async (source: TileSource, logKey: string | undefined): Promise<Da
   return checkRest(source, size, named, logKey);
 };
 
-const leavesOf = async (source: TileSource, tile: Tile, named: Set<string>): Promise<readonly string[] | Damage> => {
+const leavesOf = async (
+  source: TileSource,
+  tile: Tile,
+  named: Named,
+  namesText: NamesText,
+): Promise<readonly string[] | Damage> => {
   const index = tile.index * tileWidth;
   const bytes = await source.get(pathOf(tile));
   if (bytes === undefined) return endOf(source, tile);
   const entries = readBundle(tile, bytes);
   if (!entries.ok) return { index, what: entries.refusal.message };
-  for (const entry of entries.value) {
+  for (const [at, entry] of entries.value.entries()) {
     const parsed = parseEntry(entry);
-    if (parsed.ok) for (const digest of attachmentsNamed(parsed.value.command)) named.add(digest);
+    if (!parsed.ok) continue;
+    for (const digest of attachmentsNamed(parsed.value.command)) named.blobs.add(digest);
+    const text = namesText(parsed.value.command);
+    if (text !== undefined && !named.texts.has(text.commitment)) named.texts.set(text.commitment, index + at);
   }
   return entries.value.map((entry) => leafHash(entry));
 };
@@ -127,10 +149,10 @@ const compare = async (source: TileSource, tile: Tile, hashes: readonly string[]
 const checkRest = async (
   source: TileSource,
   size: number,
-  named: ReadonlySet<string>,
+  named: Named,
   logKey: string | undefined,
 ): Promise<Damage | undefined> => {
-  const blobs = new Set([...named].map(blobPath));
+  const blobs = new Set([...named.blobs].map(blobPath));
   for (const path of await source.list('')) {
     const stranger = { index: size, what: `\`${path}\` does not belong there` };
     if (path === checkpointPath) continue;
@@ -140,6 +162,9 @@ const checkRest = async (
         return { index: size, what: '`log-key` is not the key that the genesis names' };
     } else if (path.startsWith('blob/')) {
       if (!blobs.has(path)) return { ...stranger, what: `no entry names \`${path}\`` };
+    } else if (/^(opening|erased)\//.test(path)) {
+      const wrong = await checkText(source, path, size, named.texts);
+      if (wrong !== undefined) return wrong;
     } else if (path.startsWith('tile/')) {
       const tile = parseTilePath(path.slice('tile/'.length));
       if (!tile.ok || !holdsTile(tile.value, size)) return stranger;
@@ -148,6 +173,25 @@ const checkRest = async (
     } else return stranger;
   }
   return undefined;
+};
+
+// A text proves itself by its name. That one was erased is only said, so that no more than its form can be looked at.
+const checkText = async (
+  source: TileSource,
+  path: string,
+  size: number,
+  named: ReadonlyMap<string, number>,
+): Promise<Damage | undefined> => {
+  const [folder, hex = ''] = path.split('/', 2);
+  const commitment = `sha256:${hex}`;
+  const index = named.get(commitment);
+  if (index === undefined) return { index: size, what: `no entry names \`${path}\`` };
+  const bytes = (await source.get(path)) ?? Buffer.alloc(0);
+  const read = folder === 'opening' ? readOpening(path, bytes) : readErasure(path, bytes);
+  if (!read.ok) return { index, what: read.refusal.message };
+  return folder === 'opening' && digestOf(bytes) !== commitment
+    ? { index, what: `\`${path}\` is not the text that was signed for` }
+    : undefined;
 };
 
 // A partial tile of an earlier size: the one of now begins with its bytes, and was looked at.

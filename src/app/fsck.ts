@@ -9,6 +9,8 @@ import { StoreFailure, type LedgerStore } from '../ledger/store.ts';
 import type { MarkKeeper } from './mark.ts';
 import type { Damage, EntrySource } from './sequencer-replay.ts';
 import { audit, type SignedHead } from './sequencer-start.ts';
+import { countTexts, type TextCount } from './text-count.ts';
+import type { NamesText } from './texts.ts';
 
 export type FsckOptions<Command = unknown, Event = unknown> = {
   /** First line of the checkpoints; by default the name of the key. */
@@ -19,6 +21,8 @@ export type FsckOptions<Command = unknown, Event = unknown> = {
   readonly reading?: (source: EntrySource, size: number) => EntrySource;
   /** Sees each good entry. */
   readonly onEntry?: (entry: FoldedEntry<Command, Event>) => void;
+  /** Finds the texts that commands commit to; without it they are not looked at. */
+  readonly namesText?: NamesText;
 };
 
 /** What stands in the ledger, as far as it is good, and the first thing that is wrong. */
@@ -31,6 +35,8 @@ export type FsckReport = {
   /** Size of the largest signed head that the entries lead to; null without any. */
   readonly signedSize: number | null;
   readonly damage: Damage | null;
+  /** What became of the texts that entries commit to; null when they were not looked at. */
+  readonly texts: TextCount | null;
 };
 
 /** The same, with what was derived on the way. */
@@ -85,7 +91,7 @@ const look = async <State, Command extends JsonObject, Event extends JsonObject>
   tenant: string,
   decider: Decider<State, Command, Event>,
   logKey: NoteVerifier,
-  { origin = logKey.name, mark, reading, onEntry }: FsckOptions<Command, Event>,
+  { origin = logKey.name, mark, reading, onEntry, namesText }: FsckOptions<Command, Event>,
 ): Promise<Examined<State>> => {
   const audited = {
     tenant,
@@ -97,10 +103,16 @@ const look = async <State, Command extends JsonObject, Event extends JsonObject>
     acceptMissingMark: mark === undefined,
     ...(reading === undefined ? {} : { reading }),
   };
-  const checked = await audit(audited, onEntry);
+  const named = new Map<string, number>();
+  const checked = await audit(audited, (entry) => {
+    const text = namesText?.(entry.command);
+    if (text !== undefined && !named.has(text.commitment)) named.set(text.commitment, entry.index);
+    onEntry?.(entry);
+  });
   const { folded, slab, signed } = checked;
   const { count, damage: blobDamage } = await checkBlobs(store, tenant, folded.size);
-  const damage = checked.damage ?? blobDamage ?? null;
+  const counted = namesText === undefined ? undefined : await countTexts(store, tenant, named);
+  const damage = checked.damage ?? blobDamage ?? counted?.damage ?? null;
   const report = {
     sound: damage === null,
     entries: folded.size,
@@ -109,6 +121,7 @@ const look = async <State, Command extends JsonObject, Event extends JsonObject>
     time: folded.time,
     signedSize: signed?.size ?? null,
     damage,
+    texts: counted?.texts ?? null,
   };
   const rootAt = (size: number): string | undefined => (size <= slab.size ? rootOf(slab.edge(size)) : undefined);
   return { report, state: folded.state, signed, rootAt };

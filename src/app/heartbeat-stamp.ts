@@ -125,7 +125,8 @@ export class HeartbeatStamp {
     if (other !== undefined) return other;
     const signed = await this.#signed(head, time);
     if (!signed.ok) return signed;
-    await keeper.write(noteOf(this.#withLines(signed.value)));
+    // A key that lies elsewhere takes its time: what is kept never goes behind what was said meanwhile.
+    await keeper.write(noteOf(this.#newer(signed.value)));
     return this.#take(signed.value);
   }
 
@@ -143,10 +144,15 @@ export class HeartbeatStamp {
   }
 
   // In the meantime a larger head may have been said, or this one later.
-  #take(parts: HeadInParts): Result<HeadInParts> {
+  #newer(parts: HeadInParts): HeadInParts {
     const last = this.#last;
-    const newer = last !== undefined && (last.head.size > parts.head.size || last.own.time > parts.own.time);
-    this.#last = newer ? last : this.#withLines(parts);
+    return last !== undefined && (last.head.size > parts.head.size || last.own.time > parts.own.time)
+      ? last
+      : this.#withLines(parts);
+  }
+
+  #take(parts: HeadInParts): Result<HeadInParts> {
+    this.#last = this.#newer(parts);
     return ok(this.#last);
   }
 

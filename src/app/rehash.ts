@@ -10,6 +10,7 @@ import type { MarkKeeper } from './mark.ts';
 import { RehashedTree } from './rehashed-tree.ts';
 import { attachmentsNamed, isCorrupt, type Damage } from './sequencer-replay.ts';
 import { readHead } from './sequencer-start.ts';
+import { hashTexts } from './text-count.ts';
 import { ThreadCalls } from './thread-calls.ts';
 
 export type RehashOptions = {
@@ -26,6 +27,8 @@ export type Rehashed = {
   readonly entries: number;
   readonly blobs: number;
   readonly tiles: number;
+  /** Texts behind commitments that are kept. */
+  readonly texts: number;
   readonly root: string;
   readonly damage: Damage | null;
 };
@@ -37,7 +40,7 @@ const runLength = 8 * tileWidth;
 const blobsAtOnce = 16;
 
 /**
- * Hashes everything that is stored again: entries, blobs, and every node of the tree that is kept (SPEC L1, L7, L13). It
+ * Hashes everything that is stored again: entries, blobs, texts, and every node of the tree that is kept (SPEC L1, L7, L13). It
  * knows no rules and checks no signature: what it finds sound is unchanged, not right. Reads while threads hash.
  */
 export const rehash = async (options: RehashOptions): Promise<Rehashed> => {
@@ -48,13 +51,15 @@ export const rehash = async (options: RehashOptions): Promise<Rehashed> => {
   const named = new Map<string, number>();
   const inEntries = await hashEntries(options, size, tree, named);
   const blobs = await hashBlobs(options, named, tree.size);
-  const first = earlier(inEntries, blobs.damage);
+  const texts = await hashTexts(store, tenant, tree.size);
+  const first = earlier(earlier(inEntries, blobs.damage), texts.damage);
   const rest = first ?? ('what' in head ? head : await guarded(tree.size, () => compare(options, head, tree)));
   const tiles: Counted = rest === undefined ? await compareTiles(options, tree) : { count: 0 };
   return {
     entries: tree.size,
     blobs: blobs.count,
     tiles: tiles.count,
+    texts: texts.count,
     root: tree.rootAt(),
     damage: rest ?? tiles.damage ?? null,
   };

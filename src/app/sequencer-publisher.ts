@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { NoteSigner } from '../crypto/signed-note.ts';
 import type { FoldedEntry } from '../kernel/decider.ts';
-import { signCheckpoint } from '../ledger/checkpoint.ts';
 import { rootOf } from '../ledger/merkle.ts';
 import type { MerkleSlab } from '../ledger/slab.ts';
+import { signAsLog, type LogSigner } from './log-signer.ts';
 import type { MarkKeeper } from './mark.ts';
 import type { FoldedOn } from './sequencer-batch.ts';
 import type { Folded } from './sequencer-replay.ts';
@@ -12,7 +11,7 @@ import type { SignedHead } from './sequencer-start.ts';
 export type PublisherOptions = {
   /** First line of checkpoints. */
   readonly origin: string;
-  readonly signer: NoteSigner;
+  readonly signer: LogSigner;
   readonly mark: MarkKeeper;
 };
 
@@ -88,7 +87,7 @@ export class Publisher<State, Command, Event> {
     const { size } = folded;
     try {
       const root = rootOf(this.#slab.edge(size));
-      const note = this.#signed?.size === size ? this.#signed.note : signCheckpoint({ origin, size, root }, signer);
+      const note = this.#signed?.size === size ? this.#signed.note : await signAsLog({ origin, size, root }, signer);
       await mark.write({ checkpoint: note, root, size });
       this.#writing = undefined;
       this.#folded = folded;

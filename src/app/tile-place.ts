@@ -24,4 +24,7 @@ export type TilePlace = TileSource & {
 /** Paths of a ledger folder that are no tiles. */
 export const checkpointPath = 'checkpoint';
 export const logKeyPath = 'log-key';
+/** What is left of the texts that entries commit to, and which were erased (SPEC L31). */
+export const openingPath = (commitment: string): string => `opening/${commitment.slice('sha256:'.length)}`;
+export const erasedPath = (commitment: string): string => `erased/${commitment.slice('sha256:'.length)}`;
 export const blobPath = (digest: string): string => `blob/${digest.slice('sha256:'.length)}`;

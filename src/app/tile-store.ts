@@ -5,7 +5,14 @@ import { readCheckpointNote } from '../ledger/checkpoint.ts';
 import { parseEntry } from '../ledger/entry.ts';
 import { emptyEdge, rootOf, type Edge } from '../ledger/merkle.ts';
 import { edgeOf } from '../ledger/proof.ts';
-import { StoreFailure, type LedgerHead, type LedgerStore, type StoredBlob, type StoredEntry } from '../ledger/store.ts';
+import {
+  StoreFailure,
+  type Erasure,
+  type LedgerHead,
+  type LedgerStore,
+  type StoredBlob,
+  type StoredEntry,
+} from '../ledger/store.ts';
 import {
   formatTilePath,
   hashesAt,
@@ -15,10 +22,12 @@ import {
   tileWidth,
   type Tile,
 } from '../ledger/tiles.ts';
-import { blobPath, checkpointPath, type TileSource } from './tile-place.ts';
+import { readErasure, readOpening } from './text-files.ts';
+import { blobPath, checkpointPath, erasedPath, openingPath, type TileSource } from './tile-place.ts';
 
 /** What may be asked of a ledger that lies in tiles: everything that needs no writing. */
 export type TileReader = Pick<LedgerStore, 'head' | 'entries' | 'leafHashes' | 'blob' | 'blobs' | 'checkpoint'>;
+type TextReader = Pick<LedgerStore, 'opening' | 'openings' | 'erasure' | 'erasures'>;
 
 /** One past the last entry: what the checkpoint says, or without a readable one what lies there. */
 export const sizeOfTiles = async (source: TileSource): Promise<number> => {
@@ -123,7 +132,7 @@ export const readTiles = (source: TileSource): TileReader => {
     },
     blob: (_, digest) => source.get(blobPath(digest)),
     blobs: async (_, after, limit) => {
-      digests ??= blobDigests(source);
+      digests ??= digestsIn(source, 'blob/');
       const all = await digests;
       const start = firstAfter(all, after);
       const page: StoredBlob[] = [];
@@ -138,9 +147,43 @@ export const readTiles = (source: TileSource): TileReader => {
   };
 };
 
-const blobDigests = async (source: TileSource): Promise<readonly string[]> =>
-  (await source.list('blob/'))
-    .map((path) => `sha256:${path.slice('blob/'.length)}`)
+const readTexts = (source: TileSource): TextReader => {
+  const read = async <T>(
+    path: string,
+    parse: (path: string, bytes: Uint8Array) => Result<T>,
+  ): Promise<T | undefined> => {
+    const bytes = await source.get(path);
+    return bytes === undefined ? undefined : readOrThrow(parse(path, bytes));
+  };
+  const opening = (commitment: string) => read(openingPath(commitment), readOpening);
+  const erasure = async (commitment: string): Promise<Erasure | undefined> => {
+    const erased = await read(erasedPath(commitment), readErasure);
+    return erased === undefined ? undefined : { commitment, ...erased };
+  };
+  const pages = <T>(folder: string, get: (commitment: string) => Promise<T | undefined>) => {
+    let commitments: Promise<readonly string[]> | undefined;
+    return async (_: string, after: string, limit: number): Promise<readonly T[]> => {
+      commitments ??= digestsIn(source, folder);
+      const all = await commitments;
+      const start = firstAfter(all, after);
+      const page = await Promise.all(all.slice(start, start + limit).map(get));
+      return page.filter((text) => text !== undefined);
+    };
+  };
+  return {
+    opening: (_, commitment) => opening(commitment),
+    openings: pages('opening/', async (commitment) => {
+      const found = await opening(commitment);
+      return found === undefined ? undefined : { commitment, opening: found };
+    }),
+    erasure: (_, commitment) => erasure(commitment),
+    erasures: pages('erased/', erasure),
+  };
+};
+
+const digestsIn = async (source: TileSource, folder: string): Promise<readonly string[]> =>
+  (await source.list(folder))
+    .map((path) => `sha256:${path.slice(folder.length)}`)
     .filter((digest) => /^sha256:[0-9a-f]{64}$/.test(digest))
     .sort();
 
@@ -192,14 +235,17 @@ const readOnly = (): Promise<never> =>
     ),
   );
 
-/** The same as a store that takes nothing; views and openings are no part of a ledger folder. */
+/** The same as a store that takes nothing; views and holds are no part of a ledger folder. */
 export const tileStore = (source: TileSource): LedgerStore => ({
   ...readTiles(source),
+  ...readTexts(source),
   batch: readOnly,
   putCheckpoint: readOnly,
-  opening: () => Promise.resolve(undefined),
   putOpening: readOnly,
   eraseOpening: readOnly,
+  holds: () => Promise.resolve([]),
+  putHold: readOnly,
+  liftHold: readOnly,
   viewRow: () => Promise.resolve(undefined),
   viewRows: () => Promise.resolve([]),
   writeViews: readOnly,

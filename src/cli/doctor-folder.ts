@@ -3,17 +3,19 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fsck } from '../app/fsck.ts';
 import { markFile } from '../app/mark.ts';
-import { noteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { readCheckpointNote } from '../ledger/checkpoint.ts';
+import { StoreFailure } from '../ledger/store.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
+import { namedText } from '../lifecycle/named-texts.ts';
 import { readLosses } from '../server/accepted-loss.ts';
-import { readLogSeed } from '../server/log-key.ts';
+import { logKeyInAgent } from '../server/log-agent.ts';
 import { undeliveredView } from '../server/notices.ts';
+import { findLogKey, logKeyFile, openLogKey } from '../server/open-log-key.ts';
 import { readServerConfig } from '../server/server-config.ts';
 import { readTokens } from '../server/tokens.ts';
 import { alertsFinding, doubtful, unseen, well, wrong, type Finding } from './doctor-finding.ts';
-import { openLedgerSource, readIdentity, type LedgerSource } from './ledger-source.ts';
+import { isLost, openLedgerSource, readIdentity, type LedgerSource } from './ledger-source.ts';
 
 const soonMs = 7 * 86_400_000;
 const skewMs = 2000;
@@ -34,7 +36,7 @@ export const examineFolder = async (
       : [wrong('ledger', source.refusal.message, source.refusal.help)];
   return [
     ...ledger,
-    ...(source.ok ? [] : [logKeyAlone(dir)]),
+    ...(source.ok ? [] : [await logKeyAlone(dir)]),
     ...examineMark(dir, mark),
     ...examineLosses(dir),
     ...examineMirror(dir, mark),
@@ -68,20 +70,23 @@ const addressOf = (dir: string): string | undefined => {
   return `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
 };
 
-const logKeyAlone = (dir: string): Finding => {
-  const seed = readLogSeed(join(dir, 'log.key'));
-  return seed.ok
-    ? well('log key', 'nobody else may read it')
-    : wrong('log key', seed.refusal.message, seed.refusal.help);
+const logKeyAlone = async (dir: string): Promise<Finding> => {
+  const key = findLogKey(dir);
+  const there = key.ok && 'agent' in key.value ? await logKeyInAgent(key.value.agent) : key;
+  if (!there.ok) return wrong('log key', there.refusal.message, there.refusal.help);
+  return well('log key', key.ok && 'agent' in key.value ? 'the agent holds it' : 'nobody else may read it');
 };
 
 const examineLedger = async (source: LedgerSource, dir: string): Promise<readonly Finding[]> => {
   try {
     const identity = await readIdentity(source);
+    if (!identity.ok && isLost(identity.refusal))
+      return [wrong('ledger', identity.refusal.message, identity.refusal.help)];
     if (!identity.ok) return [wrong('ledger', `damaged from entry 0 on: ${identity.refusal.message}`, restore)];
     const { logKey, origin, trial } = identity.value;
     const report = await fsck(source.store, source.tenant, lifecycle, logKey, {
       origin,
+      namesText: namedText,
       ...(source.mark === undefined ? {} : { mark: source.mark }),
     });
     if (!report.ok) return [wrong('ledger', report.refusal.message, report.refusal.help)];
@@ -97,10 +102,13 @@ const examineLedger = async (source: LedgerSource, dir: string): Promise<readonl
             'found a real one with `countersign init draft` when you mean it',
           )
         : well('kind', 'founded by its founders'),
-      examineLogKey(dir, Buffer.from(logKey.publicKey)),
+      await examineLogKey(dir, logKey.name, Buffer.from(logKey.publicKey)),
       examineClock(time),
       ...(await examineAlerts(source)),
     ];
+  } catch (error) {
+    if (error instanceof StoreFailure) return [wrong('ledger', error.refusal.message, error.refusal.help)];
+    throw error;
   } finally {
     await source.store.close();
   }
@@ -121,12 +129,25 @@ const examineAlerts = async ({ store, tenant }: LedgerSource): Promise<readonly 
 
 const restore = 'put the right files back; until then a server of it reads and exports, and appends nothing';
 
-const examineLogKey = (dir: string, publicKey: Uint8Array): Finding => {
-  const seed = readLogSeed(join(dir, 'log.key'));
-  if (!seed.ok) return wrong('log key', seed.refusal.message, seed.refusal.help);
-  return encodeBase64(noteSigner('doctor', seed.value).publicKey) === encodeBase64(publicKey)
-    ? well('log key', 'it is the one of the genesis, and nobody else may read it')
-    : wrong('log key', 'it is not the key that the genesis names', 'put back the log key that belongs to this ledger');
+const examineLogKey = async (dir: string, origin: string, publicKey: Uint8Array): Promise<Finding> => {
+  const key = findLogKey(dir);
+  // An agent is asked for one signature: that of the empty tree.
+  const signer = key.ok ? await openLogKey(origin, key.value) : key;
+  if (!signer.ok) return wrong('log key', signer.refusal.message, signer.refusal.help);
+  if (encodeBase64(signer.value.publicKey) !== encodeBase64(publicKey))
+    return wrong(
+      'log key',
+      'it is not the key that the genesis names',
+      'put back the log key that belongs to this ledger',
+    );
+  if (!('ask' in signer.value)) return well('log key', 'it is the one of the genesis, and nobody else may read it');
+  return existsSync(logKeyFile(dir))
+    ? doubtful(
+        'log key',
+        'it signs in an agent, and a file `log.key` still lies in the folder',
+        'put the file away, or destroy it: whoever has it can sign checkpoints',
+      )
+    : well('log key', 'it is the one of the genesis, and signs in its agent');
 };
 
 const examineClock = (last: string | null): Finding => {

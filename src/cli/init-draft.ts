@@ -8,9 +8,12 @@ import { digestOf } from '../crypto/digest.ts';
 import { canonicalize } from '../kernel/canonical-json.ts';
 import { readUnsignedGenesis, type GenesisStatement } from '../lifecycle/genesis.ts';
 import { writeDraft } from './draft-folder.ts';
+import { encodeBase64 } from '../kernel/base64.ts';
+import { logKeyInAgent, rawPublicKey } from '../server/log-agent.ts';
 import { durationMs } from './duration.ts';
 import { composeGenesis, foundersOf, idOfPerson, readPlan, type Plan } from './founding.ts';
 import { draftSummary } from './genesis-summary.ts';
+import { logAgentIn } from './log-key-argument.ts';
 import { orFail, print, printJson, say, usage } from './output.ts';
 import { writePrivate } from './write-private.ts';
 
@@ -54,22 +57,26 @@ const recoveryOf = (plan: Plan, options: DraftOptions): GenesisStatement['recove
   };
 };
 
+const checkNewKeyFile = (file: string, folder: string): void => {
+  if (existsSync(file))
+    usage(`\`${file}\` is there already`, 'a log key belongs to one ledger: name a new file with --log-key');
+  if (`${resolve(file)}/`.startsWith(`${resolve(folder)}/`))
+    usage('the log key would lie in the draft, which is handed around', 'name a file elsewhere with --log-key');
+};
+
 /**
- * `init draft`: what all founders sign, made by whoever will run the server. Only the log key is made here, and it
- * stays here: it signs checkpoints and can decide nothing.
+ * `init draft`: what all founders sign, made by whoever will run the server. Only the log key is made here, unless it
+ * lies in an agent already, and it stays here: it signs checkpoints and can decide nothing.
  */
-export const makeDraft = (folder: string, options: DraftOptions): void => {
+export const makeDraft = async (folder: string, options: DraftOptions): Promise<void> => {
   const plan = readPlan(options.roster, options.policy, options.keys);
   const founders = foundersOf(plan, options.founder);
   const recovery = recoveryOf(plan, options);
-  if (existsSync(options.logKey))
-    usage(`\`${options.logKey}\` is there already`, 'a log key belongs to one ledger: name a new file with --log-key');
-  if (`${resolve(options.logKey)}/`.startsWith(`${resolve(folder)}/`))
-    usage('the log key would lie in the draft, which is handed around', 'name a file elsewhere with --log-key');
-  const logKey = generateEd25519();
-  const log_key = Buffer.from(logKey.public.verifyKey.export({ format: 'jwk' }).x ?? '', 'base64url').toString(
-    'base64',
-  );
+  const agent = logAgentIn(options.logKey);
+  if (agent === undefined) checkNewKeyFile(options.logKey, folder);
+  const made = generateEd25519();
+  const logKey = agent === undefined ? made.public : orFail(await logKeyInAgent(agent));
+  const log_key = encodeBase64(rawPublicKey(logKey));
   const threshold = wholeNumber(options.threshold, '--threshold', 1);
   const { statement, roster, policy } = composeGenesis(plan, { trial: false, founders, threshold, recovery, log_key });
   const documents = new Map([roster, policy].map((bytes) => [digestOf(bytes), bytes]));
@@ -77,9 +84,10 @@ export const makeDraft = (folder: string, options: DraftOptions): void => {
   const summary = draftSummary(genesis, plan.names);
   const names = canonicalize({ ...plan.names });
   orFail(writeDraft(folder, { statement, roster, policy, names, summary: `${summary.join('\n')}\n` }));
-  writePrivate(options.logKey, formatOpenSshPrivateKey(logKey, `log key of ${genesis.identity.origin}`), {
-    fresh: true,
-  });
+  if (agent === undefined)
+    writePrivate(options.logKey, formatOpenSshPrivateKey(made, `log key of ${genesis.identity.origin}`), {
+      fresh: true,
+    });
   const { ledger } = genesis.identity;
   const words = fingerprintWords(ledger);
   if (options.json) {
@@ -87,7 +95,11 @@ export const makeDraft = (folder: string, options: DraftOptions): void => {
     return;
   }
   print(ledger);
-  say(`Wrote the draft to ${folder} and the log key to ${options.logKey}. The log key stays with you.`);
+  say(
+    agent === undefined
+      ? `Wrote the draft to ${folder} and the log key to ${options.logKey}. The log key stays with you.`
+      : `Wrote the draft to ${folder}. The log key stays in the agent: ${agent.fingerprint}.`,
+  );
   say(`Read ${join(folder, 'SUMMARY.txt')}, then give each holder of a key the folder ${folder}.`);
   say(`Six words, to compare by voice: ${words.join(' ')}`);
   say('Read them out to each founder: `init sign` asks for them, and they stand in no file of the draft.');

@@ -6,6 +6,7 @@ import { foundLedger } from '../server/ledger-folder.ts';
 import { readLogSeed } from '../server/log-key.ts';
 import { readDraft, readSignatures, type Draft, type Names } from './draft-folder.ts';
 import { missingKeys } from './init-sign.ts';
+import { logAgentIn } from './log-key-argument.ts';
 import { fail, orFail, print, printJson, say } from './output.ts';
 import { writePrivate } from './write-private.ts';
 
@@ -43,13 +44,13 @@ export const finishDraft = async (folder: string, { dir, logKey, json }: FinishO
   const { signatures, claimed } = orFail(readSignatures(draft));
   const missing = missingKeys(draft, claimed);
   if (missing.length > 0) refuseMissing(missing, draft);
-  const logSeed = orFail(readLogSeed(logKey));
+  const logAgent = logAgentIn(logKey);
   const { attachments, statement } = draft;
   const founded = orFail(
     await foundLedger(dir, {
       genesis: { type: 'Genesis', statement, signatures, attachments: [...attachments.keys()] },
       attachments,
-      logSeed,
+      ...(logAgent === undefined ? { logSeed: orFail(readLogSeed(logKey)) } : { logAgent }),
     }),
   );
   writeNames(dir, draft.names);

@@ -7,6 +7,7 @@ import { digestOf } from '../crypto/digest.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { refuse } from '../kernel/refusal.ts';
 import { foundLedger } from '../server/ledger-folder.ts';
+import { logKeyInAgent, rawPublicKey, type LogAgent } from '../server/log-agent.ts';
 import { composeGenesis, type Plan } from './founding.ts';
 import { writeNames } from './init-finish.ts';
 import { fail, orFail } from './output.ts';
@@ -39,7 +40,18 @@ export type Founded = { readonly ledger: string; readonly origin: string };
  */
 export const foundTrial = async (
   plan: Plan,
-  { dir, keys, founders }: { readonly dir: string; readonly keys: string; readonly founders: readonly string[] },
+  {
+    dir,
+    keys,
+    founders,
+    logAgent,
+  }: {
+    readonly dir: string;
+    readonly keys: string;
+    readonly founders: readonly string[];
+    /** Where the log key lies; without it one is made. */
+    readonly logAgent?: LogAgent | undefined;
+  },
 ): Promise<Founded> => {
   const signers = await signersIn(keys);
   const wanted = Object.keys(plan.records)
@@ -56,14 +68,15 @@ export const foundTrial = async (
         'a trial is signed by every key of its roster at once; put the private keys there, or found a real ledger with `countersign init draft`',
       ).refusal,
     );
-  const logKey = generateEd25519();
-  const { x = '', d = '' } = logKey.signKey.export({ format: 'jwk' });
+  const made = generateEd25519();
+  const logKey = logAgent === undefined ? made.public : orFail(await logKeyInAgent(logAgent));
+  const { d = '' } = made.signKey.export({ format: 'jwk' });
   const { statement, roster, policy } = composeGenesis(plan, {
     trial: true,
     founders: [...founders],
     threshold: Math.min(2, founders.length),
     recovery: null,
-    log_key: Buffer.from(x, 'base64url').toString('base64'),
+    log_key: encodeBase64(rawPublicKey(logKey)),
   });
   const signatures: string[] = [];
   for (const fingerprint of wanted) {
@@ -76,7 +89,7 @@ export const foundTrial = async (
     await foundLedger(dir, {
       genesis: { type: 'Genesis', statement, signatures, attachments: [...attachments.keys()] },
       attachments,
-      logSeed: Buffer.from(d, 'base64url'),
+      ...(logAgent === undefined ? { logSeed: Buffer.from(d, 'base64url') } : { logAgent }),
     }),
   );
   writeNames(dir, plan.names);

@@ -6,6 +6,7 @@ import { examples } from './help.ts';
 import { makeDraft, type DraftOptions } from './init-draft.ts';
 import { finishDraft, type FinishOptions } from './init-finish.ts';
 import { signDraft, type SignOptions } from './init-sign.ts';
+import { logAgentIn } from './log-key-argument.ts';
 import { foundTrial } from './init-trial.ts';
 import { jsonOption, outputOptions } from './options.ts';
 import { print, printJson, say, usage } from './output.ts';
@@ -18,10 +19,11 @@ type TrialOptions = {
   readonly policy?: readonly string[];
   readonly keys?: string;
   readonly founder: readonly string[];
+  readonly logKey?: string;
   readonly json: boolean;
 };
 
-const trial = async ({ dir, roster, policy, keys, founder, json, ...given }: TrialOptions): Promise<void> => {
+const trial = async ({ dir, roster, policy, keys, founder, logKey, json, ...given }: TrialOptions): Promise<void> => {
   if (given.trial !== true)
     usage(
       'nothing says what to found',
@@ -32,7 +34,13 @@ const trial = async ({ dir, roster, policy, keys, founder, json, ...given }: Tri
   if (dir === undefined || roster === undefined || policy === undefined || keys === undefined)
     return usage(`${missing ?? 'an option'} is missing`, 'see the examples in `countersign help init`');
   const plan = readPlan(roster, policy, keys);
-  const founded = await foundTrial(plan, { dir, keys, founders: foundersOf(plan, founder) });
+  const logAgent = logKey === undefined ? undefined : logAgentIn(logKey);
+  if (logKey !== undefined && logAgent === undefined)
+    usage(
+      `--log-key \`${logKey}\` is no agent's key`,
+      'a trial makes its own key; give agent:SHA256:… or leave it out',
+    );
+  const founded = await foundTrial(plan, { dir, keys, founders: foundersOf(plan, founder), logAgent });
   const words = fingerprintWords(founded.ledger);
   if (json) return printJson({ dir, ...founded, words });
   print(founded.ledger);
@@ -67,7 +75,11 @@ const draftCommand = (init: Command): Command =>
     )
     .option('--recovery-threshold <count>', 'how many recovery keys are needed', '2')
     .option('--recovery-delay <duration>', 'how long a recovery waits, at least 7d', '7d')
-    .option('--log-key <file>', 'where to put the key that signs checkpoints', 'log.key')
+    .option(
+      '--log-key <file|agent>',
+      'where to put the key that signs checkpoints; or agent:SHA256:…, a key in an agent',
+      'log.key',
+    )
     .action((folder: string, options: DraftOptions) => makeDraft(folder, options));
 
 export const verb: Verb = (program) => {
@@ -80,6 +92,10 @@ export const verb: Verb = (program) => {
     .option('--policy <path...>', 'policy documents: files, or a folder of them')
     .option('--keys <folder>', 'where the keys of everybody in the roster lie, public and private')
     .addOption(founderOption())
+    .option(
+      '--log-key <file|agent>',
+      'agent:SHA256:…, where the key that signs checkpoints lies; without it one is made',
+    )
     .action(trial);
   examples(
     init,
@@ -121,7 +137,11 @@ export const verb: Verb = (program) => {
         .argument('<draft>', 'folder with all signatures'),
     )
       .requiredOption('--dir <folder>', 'data folder to make')
-      .option('--log-key <file>', 'the key that `init draft` made', 'log.key')
+      .option(
+        '--log-key <file|agent>',
+        'the key that `init draft` made; or agent:SHA256:…, as you drafted it',
+        'log.key',
+      )
       .action((folder: string, options: FinishOptions) => finishDraft(folder, options)),
     '$ countersign init finish genesis-draft --dir /srv/countersign',
   );

@@ -23,16 +23,23 @@ export const copyVerbs = (ledger: Command): void => {
         ledger
           .command('export')
           .description(
-            'Write entries, documents and the newest checkpoint into a folder for somebody else, ' +
+            'Write entries, documents, texts and the newest checkpoint into a folder for somebody else, ' +
               "out of a stopped server's data folder or from a running server; or bring such a folder up to date.",
           )
-          .argument('<out>', 'folder to make, or an earlier export of the same ledger'),
+          .argument('<out>', 'folder to make, or an earlier export of the same ledger')
+          .option('--no-texts', 'leave out the texts of reasons and comments; a running server hands out none'),
       ),
-    ).action(async (out: string, { dir, ...options }: Folder & ClientOptions, command: Command) => {
-      if (!asksServer(command, options)) return exportLedger(dir, out, options);
-      const { exportFromServer } = await import('./ledger-export-server.ts');
-      return exportFromServer(out, options);
-    }),
+    ).action(
+      async (
+        out: string,
+        { dir, ...options }: Folder & ClientOptions & { readonly texts: boolean },
+        command: Command,
+      ) => {
+        if (!asksServer(command, options)) return exportLedger(dir, out, options);
+        const { exportFromServer } = await import('./ledger-export-server.ts');
+        return exportFromServer(out, options);
+      },
+    ),
     '$ countersign ledger export ./export --dir /srv/countersign',
     '# As a reader, from a running server; every tile is held against its checkpoint',
     '$ countersign ledger export ./export --server https://gate.example.org --key ~/.ssh/id_ed25519',

@@ -47,5 +47,5 @@ export const exportFromServer = async (out: string, options: ClientOptions): Pro
       leafHashes: (from, to) => tiles.leafHashes('', from, to),
     }),
   );
-  tellCopied(out, copied, trial, options.json);
+  tellCopied(out, copied, { trial, json: options.json });
 };

@@ -10,11 +10,13 @@ import { homeFolder } from '../client/home-file.ts';
 import { ledgerFlag } from '../client/to-paste.ts';
 import { openTrustStore } from '../client/trust-store.ts';
 import { formatVerifierKey } from '../crypto/signed-note.ts';
-import { refuse, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
+import { ok, refuse, type Refusal, type Refused, type Result } from '../kernel/refusal.ts';
 import { verifyCheckpoint } from '../ledger/checkpoint.ts';
 import { emptyRoot } from '../ledger/merkle.ts';
 import { StoreFailure } from '../ledger/store.ts';
-import { openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
+import { namedText } from '../lifecycle/named-texts.ts';
+import { salvageTexts, writeTexts, type WrittenTexts } from './export-texts.ts';
+import { isLost, openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { exitCodes, fail, orFail, printJson, say, warn } from './output.ts';
 
 /** Where a copy comes from, once it is known which ledger it is. */
@@ -38,7 +40,9 @@ export const copyInto = async (out: string, source: CopySource): Promise<Result<
   const { identity, note, supply, leafHashes } = source;
   if (
     !holdsNothing(out) &&
-    (await folderPlace(out).list('')).some((path) => !/^(checkpoint|log-key|(tile|blob)\/.*)$/.test(path))
+    (await folderPlace(out).list('')).some(
+      (path) => !/^(checkpoint|log-key|(tile|blob|opening|erased)\/.*)$/.test(path),
+    )
   )
     return refuse(
       'folder-exists',
@@ -74,11 +78,23 @@ export const copyInto = async (out: string, source: CopySource): Promise<Result<
 };
 
 /** Says what was written. */
-export const tellCopied = (out: string, { from, size, root }: Copied, trial: boolean, json: boolean): void => {
-  if (json) return printJson({ folder: out, sound: true, from, entries: size, root, checkpoint: true });
+export const tellCopied = (
+  out: string,
+  { from, size, root }: Copied,
+  {
+    trial,
+    json,
+    texts,
+  }: { readonly trial: boolean; readonly json: boolean; readonly texts?: WrittenTexts | undefined },
+): void => {
+  const openings = texts?.openings ?? 0;
+  if (json)
+    return printJson({ folder: out, sound: true, from, entries: size, root, texts: openings, checkpoint: true });
   const news = from === 0 ? `${size} entries` : `entries ${from} to ${size - 1}`;
   if (from === size) say(`${out} is up to date: ${size} entries`);
   else say(`Wrote ${news} with their documents to ${out}, up to the checkpoint of size ${size}`);
+  if (texts !== undefined && texts.openings + texts.erased > 0)
+    say(`Beside them lie ${openings} texts of reasons and comments; of ${texts.erased} it says that they were erased`);
   say(`Check it with: countersign ledger verify ${out} --pin … ${ledgerFlag(trial)}`);
 };
 
@@ -89,19 +105,22 @@ export const tellCopied = (out: string, { from, size, root }: Copied, trial: boo
 export const exportLedger = async (
   folder: string,
   out: string,
-  options: { readonly mark?: string; readonly pin?: string; readonly json: boolean },
+  options: { readonly mark?: string; readonly pin?: string; readonly texts?: boolean; readonly json: boolean },
 ): Promise<void> => {
   const fresh = holdsNothing(out);
+  if (options.texts === false && (await folderPlace(out).list('opening/')).length > 0) fail(holdsTexts(out));
   const source = orFail(await openLedgerSource(folder, options.mark));
   try {
     const identity = await readIdentity(source);
+    if (!identity.ok && isLost(identity.refusal)) fail(identity.refusal);
     if (identity.ok && options.pin !== undefined && options.pin !== identity.value.ledger)
       fail(anotherLedger(folder, identity.value.ledger, options.pin));
     const note = await newestNote(source);
     const copied = identity.ok ? await copyFrom(source, identity.value, note, out) : identity;
     if (copied.ok && identity.ok) {
       tellUnsigned(await source.store.head(source.tenant), copied.value.size);
-      return tellCopied(out, copied.value, identity.value.trial, options.json);
+      const texts = options.texts === false ? undefined : await textsBeside(source, out, copied.value.size);
+      return tellCopied(out, copied.value, { trial: identity.value.trial, json: options.json, texts });
     }
     if (copied.ok || !isDamage(copied) || !fresh) return void orFail(copied);
     await salvage(
@@ -113,11 +132,35 @@ export const exportLedger = async (
       {
         why: copied.refusal.message,
         json: options.json,
+        texts: options.texts !== false,
       },
     );
   } finally {
     await source.store.close();
   }
+};
+
+const holdsTexts = (out: string): Refusal =>
+  refuse(
+    'folder-exists',
+    'L31',
+    `\`${out}\` holds texts of reasons and comments from an earlier export`,
+    { out },
+    'give a new folder for a copy without texts, or leave `--no-texts` out',
+  ).refusal;
+
+const textsBeside = async ({ store, tenant }: LedgerSource, out: string, size: number): Promise<WrittenTexts> => {
+  const written = await guarded(() =>
+    writeTexts({ store, tenant, namesText: namedText, place: folderPlace(out), size }),
+  );
+  if (!written.ok) warn(`entries and documents were written to ${out}, and not all texts`);
+  const texts = orFail(written);
+  await clearUnfinished(out);
+  if (texts.altered > 0) {
+    process.exitCode = exitCodes.verificationFailed;
+    warn(`${texts.altered} texts are not those that were signed for, and were left out; look with \`ledger fsck\``);
+  }
+  return texts;
 };
 
 const anotherLedger = (folder: string, ledger: string, pin: string): Refusal =>
@@ -194,11 +237,13 @@ const salvage = async (
   out: string,
   note: string | undefined,
   logKey: string | undefined,
-  { why, json }: { readonly why: string; readonly json: boolean },
+  { why, json, texts }: { readonly why: string; readonly json: boolean; readonly texts: boolean },
 ): Promise<void> => {
   // A first try may have left tiles; a folder that was made for this holds nothing else.
   for (const path of await place.list('')) await place.remove(path);
   const { entries, size, blobs, root } = await salvageTiles({ place, store, tenant, note, logKey });
+  const saved = texts ? await guarded(async () => ok(await salvageTexts({ store, tenant, place }))) : ok(undefined);
+  if (!saved.ok) warn(`not all texts could be written: ${saved.refusal.message}`);
   await clearUnfinished(out);
   process.exitCode = exitCodes.verificationFailed;
   if (json)

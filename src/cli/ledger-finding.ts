@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Damage } from '../app/sequencer-replay.ts';
+import type { TextCount } from '../app/text-count.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import type { LedgerIdentity } from './ledger-source.ts';
 import { escaped, exitCodes, print, printJson, say, styledOut } from './output.ts';
@@ -44,6 +45,12 @@ export const withFiles = (found: Damage | null, files: Damage | undefined): Dama
 
 /** A line of the answer: its name, and what it says. */
 export type FindingLine = readonly [name: string, text: string];
+
+/** What became of the texts that entries commit to; nothing where they were not looked at, or there are none. */
+export const textLine = (texts: TextCount | null): readonly FindingLine[] =>
+  texts === null || texts.named === 0
+    ? []
+    : [['texts', `${texts.kept} of ${texts.named} kept, ${texts.erased} erased, ${texts.none} never given or gone`]];
 
 /** Tells what was found, with the lines that only this check has, and ends with exit code 7 when something is wrong. */
 export const tellFinding = (where: string, found: Finding, lines: readonly FindingLine[], json: boolean): void => {

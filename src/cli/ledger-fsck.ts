@@ -19,7 +19,7 @@ export const fsckLedger: LookAction = async (folder, options, command) => {
     const named = identity.ok ? identified(identity.value, pin) : { ledger: null, trial: null, pinned: null };
     const damage = withFiles(found.damage, identity.ok ? await source.checkFiles?.(identity.value.logKey) : undefined);
     const finding = { check: 'fsck' as const, ...found, ...named, sound: damage === null, damage };
-    const hashed = `${found.entries} entries, ${found.blobs} blobs, ${found.tiles} stored tiles`;
+    const hashed = `${found.entries} entries, ${found.blobs} blobs, ${found.texts} texts, ${found.tiles} stored tiles`;
     tellFinding(
       opened.where,
       finding,

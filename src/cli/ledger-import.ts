@@ -17,6 +17,7 @@ import {
   tellStandings,
   withSource,
 } from './ledger-proven.ts';
+import { textsOf } from './ledger-source.ts';
 import { exitCodes, fail, orFail, print, printJson, say, styledOut, usage } from './output.ts';
 
 export type ImportVerbOptions = {
@@ -60,6 +61,7 @@ export const importFolder = async (from: string, dir: string, options: ImportVer
     orFail(
       await importLedger(dir, {
         supply,
+        texts: textsOf(source),
         tree,
         size,
         note,
@@ -91,7 +93,9 @@ export const importFolder = async (from: string, dir: string, options: ImportVer
     else if (standings.length === 0)
       say('Nothing was there to compare it with: --remembered takes checkpoints and receipts that people kept.');
     if (logSeed === undefined)
-      say(`The log key is in no copy: put it at ${dir}/log.key, mode 0600, before you serve it.`);
+      say(
+        `The log key is in no copy: put it at ${dir}/log.key, mode 0600, or name its agent in ${dir}/countersign.yaml, before you serve it.`,
+      );
     else if (ahead === undefined) say(`Next: countersign serve --dir ${dir}`);
   });
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Option, type Command } from 'commander';
 import { refuse, type Result } from '../kernel/refusal.ts';
+import { namedText } from '../lifecycle/named-texts.ts';
 import { openServerSource } from './ledger-server.ts';
-import { openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
+import { isLost, openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { openClient } from './open-client.ts';
 import { acceptV0Option, clientOptions, type VerifyingOptions } from './options.ts';
 import { fail, orFail, usage } from './output.ts';
@@ -64,9 +65,15 @@ export const looking = async (opened: Opened, work: (source: LedgerSource) => Pr
   }
 };
 
+/** Texts are counted where they lie; a server keeps them to itself. */
+export const textsOf = ({ kind }: LedgerSource): { readonly namesText?: typeof namedText } =>
+  kind === 'server' ? {} : { namesText: namedText };
+
 /** The ledger as its first entry names it, held against the pin. */
 export const identify = async (source: LedgerSource, pin: string | undefined): Promise<Result<LedgerIdentity>> => {
   const identity = await readIdentity(source);
+  // Of a database that cannot be opened at all its own message says the way out.
+  if (!identity.ok && isLost(identity.refusal)) fail(identity.refusal);
   if (!identity.ok || pin === undefined || identity.value.ledger === pin) return identity;
   const { ledger } = identity.value;
   return refuse(

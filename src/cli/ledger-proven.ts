@@ -14,6 +14,7 @@ import { readCheckpointNote } from '../ledger/checkpoint.ts';
 import { emptyRoot } from '../ledger/merkle.ts';
 import { parseTlogProof } from '../ledger/tlog-proof.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
+import { namedText } from '../lifecycle/named-texts.ts';
 import { openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { escaped, orFail, print, usage } from './output.ts';
 
@@ -43,7 +44,9 @@ export const proveSource = async (folder: string, source: LedgerSource, pin?: st
       'take the pin from a founder, never from whoever gave you the folder',
     );
   const { store, tenant } = source;
-  const report = await fsck(store, tenant, lifecycle, logKey, { origin });
+  // Texts of a copy are taken along; those of a data folder stay where they are, whatever they are.
+  const texts = source.kind === 'export' ? { namesText: namedText } : {};
+  const report = await fsck(store, tenant, lifecycle, logKey, { origin, ...texts });
   if (!report.ok) return report;
   const damage = report.value.damage ?? (await source.checkFiles?.(logKey));
   if (damage !== undefined && damage !== null)

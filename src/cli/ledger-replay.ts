@@ -6,8 +6,16 @@ import { startViewCheck } from '../app/view-check.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { stateDigest } from '../lifecycle/state-digest.ts';
 import { ledgerViews } from '../server/totals-view.ts';
-import { identified, tellFinding, unidentified, withFiles, type FindingLine } from './ledger-finding.ts';
-import { identify, looking, openLook, refuseFreshness, type LookAction, type LookOptions } from './ledger-open.ts';
+import { identified, tellFinding, textLine, unidentified, withFiles, type FindingLine } from './ledger-finding.ts';
+import {
+  identify,
+  looking,
+  openLook,
+  textsOf,
+  refuseFreshness,
+  type LookAction,
+  type LookOptions,
+} from './ledger-open.ts';
 import { takeUnchecked } from './ledger-unchecked.ts';
 import { orFail, warn } from './output.ts';
 import { startProgress } from './progress.ts';
@@ -38,6 +46,7 @@ export const replayLedger: LookAction<ReplayOptions> = async (folder, options, c
     const { report, state, signed } = orFail(
       await examine(store, tenant, lifecycle, logKey, {
         origin,
+        ...textsOf(source),
         ...(mark === undefined ? {} : { mark }),
         reading: (entries, to) => {
           size = to;
@@ -55,6 +64,7 @@ export const replayLedger: LookAction<ReplayOptions> = async (folder, options, c
     const checked = signatures ? 'all' : "not those of the entries' own statements (--no-signatures)";
     const lines: readonly FindingLine[] = [
       ...(report.time === null ? [] : [['last entry', report.time] as const]),
+      ...textLine(report.texts),
       ['state', digest],
       ['signatures', checked],
       ['view rows', source.kind === 'data folder' ? `${compared.rows} compared` : 'none here: a server keeps them'],

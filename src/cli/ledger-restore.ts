@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { appendSigned } from '../app/append-signed.ts';
 import type { Remembered } from '../app/remembered.ts';
+import { takeTexts, type TakenTexts } from '../app/take-texts.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
 import { mirrorPlace, rememberedBy } from '../server/ledger-mirror.ts';
 import { readServerConfig } from '../server/server-config.ts';
@@ -17,8 +18,8 @@ import {
   withSource,
   type Proven,
 } from './ledger-proven.ts';
-import type { LedgerSource } from './ledger-source.ts';
-import { exitCodes, orFail, print, printJson, say, styledOut, usage } from './output.ts';
+import { textsOf, type LedgerSource } from './ledger-source.ts';
+import { exitCodes, orFail, print, printJson, say, styledOut, usage, warn } from './output.ts';
 
 export type RestoreOptions = {
   readonly from?: string;
@@ -30,7 +31,7 @@ export type RestoreOptions = {
 
 /**
  * `ledger restore`: says what a data folder lacks of what its key ever signed, as far as anybody here remembers; and
- * with `--from` puts the missing entries back out of a copy, each held against the signed tree (SPEC L28).
+ * with `--from` puts the missing entries back out of a copy, each held against the signed tree (SPEC L28), and texts.
  */
 export const restoreLedger = async (dir: string, options: RestoreOptions): Promise<void> => {
   const given = readRemembered(options.remembered ?? []);
@@ -40,11 +41,16 @@ export const restoreLedger = async (dir: string, options: RestoreOptions): Promi
     const held = orFail(wholeOr(dir, await proveSource(dir, source, options.pin)));
     const known = [...markOf(source.mark), ...(await mirrorOf(dir)), ...given, ...ownMemory(held.identity.ledger)];
     const { from } = options;
-    const back =
-      from === undefined ? held : await withSource(from, undefined, (copy) => putBack(source, held, from, copy, known));
+    const { back, texts } =
+      from === undefined
+        ? { back: held, texts: { taken: 0, erasedThere: 0 } }
+        : await withSource(from, undefined, async (copy) => ({
+            back: await putBack(source, held, from, copy, known),
+            texts: await takeTexts(source.store, source.tenant, textsOf(copy)),
+          }));
     const standings = standingsOf(known, back, held.identity.logKey);
     orFail(refuseForks(standings));
-    tell(dir, held, back, standings, options);
+    tell(dir, { held, back, texts }, standings, options);
   });
 };
 
@@ -96,12 +102,13 @@ const forkOf = (what: string, size: number) => ({ what, size, says: 'forked' as 
 
 const tell = (
   dir: string,
-  held: Proven,
-  back: Proven,
+  { held, back, texts }: { readonly held: Proven; readonly back: Proven; readonly texts: TakenTexts },
   standings: ReturnType<typeof standingsOf>,
   { from, json }: RestoreOptions,
 ): void => {
   const ahead = furthest(standings);
+  if (texts.erasedThere > 0)
+    warn(`${texts.erasedThere} texts are kept in ${dir} that were erased in ${from}; erase them with \`ledger erase\``);
   if (ahead !== undefined) process.exitCode = exitCodes.verificationFailed;
   const restored = back.size - held.size;
   if (json)
@@ -109,6 +116,7 @@ const tell = (
       dir,
       entries: back.size,
       restored,
+      texts: texts.taken,
       missing: ahead?.missing ?? 0,
       standings: reportOf(standings),
     });
@@ -117,6 +125,7 @@ const tell = (
   const news = restored === 0 ? '' : `, ${restored} of them put back from ${from}`;
   print(`${word}: ${back.size} entries in ${dir}${news}`);
   tellStandings(standings);
+  if (texts.taken > 0) say(`${texts.taken} texts of reasons and comments were put back from ${from}.`);
   if (ahead !== undefined)
     say(
       `${ahead.missing} entries are missing. Put them back from a mirror or an export: countersign ledger restore --dir ${dir} --from COPY`,

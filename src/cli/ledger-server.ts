@@ -58,7 +58,12 @@ export const openServerSource = (client: Client): LedgerSource => {
     // A server lists none: each is asked for by the entry that names it.
     blobs: async () => [],
     checkpoint: async () => note,
+    // Texts, and what was done to them, stay with the server.
     opening: async () => undefined,
+    openings: async () => [],
+    erasure: async () => undefined,
+    erasures: async () => [],
+    holds: async () => [],
     viewRow: async () => undefined,
     viewRows: async () => [],
     cursor: async () => undefined,
@@ -66,6 +71,8 @@ export const openServerSource = (client: Client): LedgerSource => {
     putCheckpoint: onlyRead,
     putOpening: onlyRead,
     eraseOpening: onlyRead,
+    putHold: onlyRead,
+    liftHold: onlyRead,
     writeViews: onlyRead,
     claimRow: onlyRead,
     clearView: onlyRead,

@@ -6,16 +6,18 @@ import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { checkTiles } from '../app/check-tiles.ts';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Damage } from '../app/sequencer-replay.ts';
+import type { TextSupply } from '../app/texts.ts';
 import { tileStore } from '../app/tile-store.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { formatVerifierKey, noteVerifier, type NoteVerifier } from '../crypto/signed-note.ts';
 import { decodeBase64 } from '../kernel/base64.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
-import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import { ok, refuse, type Refusal, type Result } from '../kernel/refusal.ts';
 import { parseEntry } from '../ledger/entry.ts';
 import { StoreFailure, type LedgerStore, type StoredEntry } from '../ledger/store.ts';
 import { formatTilePath, type Tile } from '../ledger/tiles.ts';
 import { genesisStatement, originOf } from '../lifecycle/genesis.ts';
+import { namedText } from '../lifecycle/named-texts.ts';
 
 /** A ledger to look at: a stopped server's data folder, what `ledger export` wrote, or a running server's tiles. */
 export type LedgerSource = {
@@ -78,9 +80,18 @@ const openLedgerFolder = (folder: string, notes: LedgerSource['notes']): LedgerS
     mark: undefined,
     notes,
     tile: (tile) => place.get(`tile/${formatTilePath(tile)}`),
-    checkFiles: (logKey) => checkTiles(place, formatVerifierKey(logKey)),
+    checkFiles: (logKey) => checkTiles(place, formatVerifierKey(logKey), namedText),
   };
 };
+
+/** The texts that lie there, for a copy. */
+export const textsOf = ({ store }: LedgerSource): TextSupply => ({
+  openings: (after, limit) => store.openings(tenant, after, limit),
+  erasures: (after, limit) => store.erasures(tenant, after, limit),
+});
+
+/** A database that cannot be opened at all: there is nothing to look at, and its own message says the way out. */
+export const isLost = ({ code, facts }: Refusal): boolean => code === 'store-corrupt' && facts['holds'] === 'ledger';
 
 /** What a ledger says of itself in its first entry. Only a pin says whether it is the right one. */
 export type LedgerIdentity = {

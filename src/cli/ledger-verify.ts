@@ -11,9 +11,9 @@ import { verifyCheckpoint } from '../ledger/checkpoint.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { refuseFormats, refuseTrial } from '../verify/examine.ts';
 import { durationMs } from './duration.ts';
-import { identified, tellFinding, unidentified, withFiles, type FindingLine } from './ledger-finding.ts';
+import { identified, tellFinding, textLine, unidentified, withFiles, type FindingLine } from './ledger-finding.ts';
 import { demandFresh } from './ledger-freshness.ts';
-import { identify, looking, openLook, type LookOptions } from './ledger-open.ts';
+import { identify, looking, openLook, textsOf, type LookOptions } from './ledger-open.ts';
 import type { LedgerIdentity } from './ledger-source.ts';
 import { fail, orFail, usage } from './output.ts';
 import { startProgress } from './progress.ts';
@@ -52,6 +52,7 @@ export const verifyLedger = async (folder: string | undefined, options: VerifyLe
     const examined = orFail(
       await examine(store, tenant, lifecycle, logKey, {
         origin,
+        ...textsOf(source),
         ...(mark === undefined ? {} : { mark }),
         reading: (entries, to) => {
           size = to;
@@ -72,6 +73,7 @@ export const verifyLedger = async (folder: string | undefined, options: VerifyLe
       await demandFresh(source, examined.rootAt, { logKey, witnesses, freshWithinMs });
     const lines: readonly FindingLine[] = [
       ...(report.time === null ? [] : [['last entry', report.time] as const]),
+      ...textLine(report.texts),
       ['signed up to', report.signedSize === null ? 'nothing' : `size ${report.signedSize}`],
       ['cosigned by', cosigned.text],
       ['history', history.text],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Option } from 'commander';
+import { Option, type Command } from 'commander';
 import { examples } from './help.ts';
 import { copyVerbs } from './ledger-copies.ts';
 import { fsckLedger } from './ledger-fsck.ts';
@@ -9,6 +9,7 @@ import { folderOptions, type Folder } from './ledger-options.ts';
 import { proveEntry } from './ledger-proof.ts';
 import { rebuildViews } from './ledger-rebuild.ts';
 import { replayLedger } from './ledger-replay.ts';
+import { eraseFrom, listHolds, putHold, removeHold, type TextOptions } from './ledger-texts.ts';
 import { verifyLedger } from './ledger-verify.ts';
 import { manyOption } from './many-option.ts';
 import { jsonOption } from './options.ts';
@@ -90,6 +91,62 @@ export const verb: Verb = (program) => {
       ),
     '$ countersign ledger proof 7 --dir /srv/countersign --out entry-7.tlog-proof',
   );
-
+  textVerbs(ledger);
   addHistoryVerbs(ledger);
+};
+
+const dirOption = (): Option =>
+  new Option('--dir <folder>', 'data folder of the server, running or stopped').env('COUNTERSIGN_DIR').default('.');
+
+const textVerbs = (ledger: Command): void => {
+  const hold = ledger
+    .command('hold')
+    .description(
+      'Legal hold: what must not be erased. Whoever runs the server can lift it; no gate asks for others yet.',
+    );
+  examples(
+    jsonOption(
+      ledger
+        .command('erase')
+        .description(
+          'Erase the texts of a request (reason, comments, summaries), or one text, for good. Whoever runs the server can; no gate asks for others yet. When and why stays visible.',
+        )
+        .argument('<what>', 'a request (req_…) or a commitment (sha256:…)'),
+    )
+      .addOption(dirOption())
+      .option('--why <text>', 'why, in a line; everybody who looks is shown it')
+      .option('--yes', 'do not ask')
+      .action((what: string, options: TextOptions) => eraseFrom(what, options)),
+    '$ countersign ledger erase req_0f8kq2… --dir /srv/countersign --why "asked for by the person, case 1234"',
+  );
+  examples(
+    jsonOption(
+      hold
+        .command('add')
+        .description('Keep texts from being erased.')
+        .argument('<what>', 'a request, a commitment, or `*` for everything'),
+    )
+      .addOption(dirOption())
+      .option('--why <text>', 'why, in a line')
+      .action((what: string, options: TextOptions) => putHold(what, options)),
+    '$ countersign ledger hold add req_0f8kq2… --dir /srv/countersign --why "case 1234"',
+  );
+  examples(
+    jsonOption(
+      hold
+        .command('remove')
+        .description('Lift a hold; that it stood stays visible.')
+        .argument('<what>', 'as it was put'),
+    )
+      .addOption(dirOption())
+      .option('--why <text>', 'why, in a line')
+      .action((what: string, options: TextOptions) => removeHold(what, options)),
+    '$ countersign ledger hold remove req_0f8kq2… --dir /srv/countersign --why "case 1234 is closed"',
+  );
+  examples(
+    jsonOption(hold.command('list').description('List holds, lifted ones too.'))
+      .addOption(dirOption())
+      .action((options: TextOptions) => listHolds(options)),
+    '$ countersign ledger hold list --dir /srv/countersign',
+  );
 };

@@ -104,3 +104,10 @@ export const couldApprove = (view: RequestView): readonly string[] => {
 };
 
 export { levelWord, raisedWord, statusWord };
+
+/** The requester's reason, or why there is none to be read. The date and words of an erasure are the server's word. */
+export const reasonWords = ({ reason, reason_state: state, reason_erased: erased }: RequestView): string => {
+  if (erased !== null) return `(erased on ${erased.at}: ${visibleText(erased.why)})`;
+  if (state === 'altered') return '(changed by somebody: it is not the text that was signed for)';
+  return reason === null ? '(no text was given)' : visibleText(reason);
+};

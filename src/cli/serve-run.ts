@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Quarantine } from '../app/quarantine.ts';
 import { fingerprintWords } from '../crypto/words.ts';
+import { StoreFailure } from '../ledger/store.ts';
 import { startServer, type RunningServer } from '../server/serve.ts';
 import type { ServeOptions } from '../server/serve-settings.ts';
 import { fail, escaped, orFail, print, say, styled, styledOut, usage } from './output.ts';
@@ -92,7 +93,7 @@ export const serve = async (options: ServeVerbOptions): Promise<void> => {
       fail({
         code: 'ledger-unavailable',
         message: `the ledger stopped: ${error instanceof Error ? error.message : String(error)}`,
-        help: 'nothing that was acknowledged is lost; look at disk and memory, then start it again',
+        help: `nothing that was acknowledged is lost; ${(error instanceof StoreFailure ? error.refusal.help : undefined) ?? 'look at disk and memory'}; then start it again`,
       }),
   });
 };

@@ -15,7 +15,15 @@ import { openClient } from './open-client.ts';
 import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { orFail, print, printJson, say, styledOut, usage, warn } from './output.ts';
 import { viewerReason } from '../server/page-reasons.ts';
-import { explanationLines, gradeLine, levelWord, raisedWord, sentence, standing } from './request-words.ts';
+import {
+  explanationLines,
+  gradeLine,
+  levelWord,
+  raisedWord,
+  reasonWords,
+  sentence,
+  standing,
+} from './request-words.ts';
 import { toPaste } from '../client/to-paste.ts';
 import type { Verb } from './verb.ts';
 
@@ -84,7 +92,7 @@ const describe = (view: RequestView, client: Client): readonly string[] => {
     `change    ${view.change}`,
     `words     ${fingerprintWords(view.change).join(' ')}`,
     `asked     ${view.requested_at}; answer by ${view.answer_by}; valid until ${view.not_after}`,
-    `reason    ${view.reason === null ? '(none kept)' : `${visibleText(view.reason)}   (the requester's words)`}`,
+    `reason    ${reasonWords(view)}${view.reason_state === 'kept' ? "   (the requester's words)" : ''}`,
     ...(view.runbook === null ? [] : [`runbook   ${visibleText(view.runbook)}`]),
     `enforced  ${gradeLine(view.enforced, view.action)}`,
     '',

@@ -21,7 +21,7 @@ import { named } from './named.ts';
 import { openClient } from './open-client.ts';
 import { verifyingOptions, type VerifyingOptions } from './options.ts';
 import { fail, orFail, print, printJson, say, styled, usage, warn } from './output.ts';
-import { gradeLine } from './request-words.ts';
+import { gradeLine, reasonWords } from './request-words.ts';
 import { setbackReason } from '../server/page-reasons.ts';
 
 export type Decision = 'approve' | 'reject';
@@ -193,7 +193,9 @@ const showAll = (opened: OpenedCase, view: RequestView, options: VoteOptions, de
     );
   say('');
   say(
-    `Reason, in the requester's words, as the digest in the bytes confirms: ${view.reason === null ? '(none kept)' : visibleText(view.reason)}`,
+    view.reason === null
+      ? `Reason: ${reasonWords(view)}`
+      : `Reason, in the requester's words, as the digest in the bytes confirms: ${reasonWords(view)}`,
   );
   const words = fingerprintWords(digest);
   say(`Digest: ${digest}`);

@@ -147,6 +147,8 @@ export const requestViewAnswer: Check<RequestView> = loose({
   words: list(plain),
   reason: nullable(plain),
   reason_salt: nullable(plain),
+  reason_state: literal('kept', 'erased', 'none', 'altered'),
+  reason_erased: nullable(loose({ at: instant, why: plain })),
   runbook: nullable(plain),
   votes: list(
     loose({

@@ -25,16 +25,20 @@ const unavailable = (why: string): Refused =>
     'start an agent (`eval $(ssh-agent)`), add your key (`ssh-add FILE`), or name a key file with `--key FILE`',
   );
 
-const ask = async (socketPath: string, message: Buffer): Promise<Result<Buffer>> =>
+const ask = async (socketPath: string, message: Buffer, withinMs = answerWithinMs): Promise<Result<Buffer>> =>
   new Promise((resolve) => {
     const socket = connect(socketPath);
     const chunks: Buffer[] = [];
     let received = 0;
+    const late = setTimeout(
+      () => end(unavailable(`it did not answer within ${Math.round(withinMs / 1000)} seconds`)),
+      withinMs,
+    );
     const end = (result: Result<Buffer>): void => {
+      clearTimeout(late);
       socket.destroy();
       resolve(result);
     };
-    socket.setTimeout(answerWithinMs, () => end(unavailable('it did not answer within 2 minutes')));
     socket.on('error', (error) => end(unavailable(error.message)));
     socket.on('close', () => end(unavailable('it hung up')));
     socket.on('connect', () => socket.write(wireString(message)));
@@ -61,8 +65,8 @@ const read = <T>(answer: Buffer, type: number, body: (reader: WireReader) => T):
 };
 
 /** The agent's keys of the types that Countersign knows, in its order. */
-export const agentKeys = async (socketPath: string): Promise<Result<readonly AgentKey[]>> => {
-  const answer = await ask(socketPath, Buffer.from([requestIdentities]));
+export const agentKeys = async (socketPath: string, withinMs?: number): Promise<Result<readonly AgentKey[]>> => {
+  const answer = await ask(socketPath, Buffer.from([requestIdentities]), withinMs);
   if (!answer.ok) return answer;
   return read(answer.value, identitiesAnswer, (reader) => {
     const keys: AgentKey[] = [];
@@ -81,11 +85,13 @@ export const agentSign = async (
   socketPath: string,
   key: SshPublicKey,
   data: Uint8Array,
+  withinMs?: number,
 ): Promise<Result<Uint8Array>> => {
   const flags = key.type === 'ssh-rsa' ? flagRsaSha512 : 0;
   const answer = await ask(
     socketPath,
     Buffer.concat([Buffer.from([signRequest]), wireString(key.blob), wireString(data), wireUint32(flags)]),
+    withinMs,
   );
   if (!answer.ok) return answer;
   return read(answer.value, signResponse, (reader) => {

@@ -163,6 +163,10 @@ export const requestView = requestSummary.extend({
   reason: z.string().nullable(),
   /** Salt of the commitment to it that stands in the change document: with it, the text can be checked. */
   reason_salt: z.string().nullable(),
+  /** Whether the text is kept, was erased, was never given, or is another one than what was signed for. */
+  reason_state: z.enum(['kept', 'erased', 'none', 'altered']),
+  /** When and why it was erased. */
+  reason_erased: z.object({ at: instant, why: z.string() }).nullable(),
   runbook: z.string().nullable(),
   votes: z.array(castVoteView),
   explanation,

@@ -88,11 +88,18 @@ export const verifyNote = (
 export const signNote = (text: string, signers: readonly NoteSigner[]): string => {
   if (!text.endsWith('\n') || controls.test(text) || signers.length === 0)
     throw new BrokenInvariant('a note is lines of text, and somebody signs it');
-  const lines = signers.map(({ name, id, key }) => {
-    const signature = sign(null, Buffer.from(text), key);
-    return `— ${name} ${encodeBase64(Buffer.concat([Buffer.from(id, 'hex'), signature]))}\n`;
-  });
+  const lines = signers.map((signer) => signatureLine(signer, sign(null, Buffer.from(text), signer.key)));
   return `${text}\n${lines.join('')}`;
+};
+
+const signatureLine = ({ name, id }: NoteVerifier, signature: Uint8Array): string =>
+  `— ${name} ${encodeBase64(Buffer.concat([Buffer.from(id, 'hex'), signature]))}\n`;
+
+/** The note of a text that was signed elsewhere, such as by an agent. A signature that does not hold makes no note. */
+export const noteSignedElsewhere = (text: string, by: NoteVerifier, signature: Uint8Array): Result<string> => {
+  const note = `${text}\n${signatureLine(by, signature)}`;
+  const verified = verifyNote(note, [by]);
+  return verified.ok ? ok(note) : verified;
 };
 
 const keyId = (name: string, publicKey: Uint8Array, type: NoteKeyType): string =>

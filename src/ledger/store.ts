@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Instant } from '../kernel/instant.ts';
-import type { JsonValue, Refusal } from '../kernel/refusal.ts';
+import { refuse, type JsonValue, type Refusal } from '../kernel/refusal.ts';
 import type { Edge } from './merkle.ts';
 
 /** What a tenant's ledger has come to. `time` is the last entry's, null while there is none. */
@@ -24,6 +24,25 @@ export type KeptAnswer = { readonly bodyDigest: string; readonly answer: JsonVal
 
 /** Text that signed bytes hold only as a salted commitment, so that it can be erased without touching the ledger. */
 export type Opening = { readonly salt: string; readonly text: string };
+
+/** An opening and what it is kept under. */
+export type StoredOpening = { readonly commitment: string; readonly opening: Opening };
+
+/** What stays of a text that was erased, for good (SPEC L31). */
+export type Erasure = { readonly commitment: string; readonly at: Instant; readonly why: string };
+
+/**
+ * A legal hold: while it stands, nothing of that name is erased. A name is a commitment, a request, or `*` for everything.
+ * One that was lifted is kept, so that it shows what was held and until when.
+ */
+export type Hold = {
+  readonly name: string;
+  readonly at: Instant;
+  readonly why: string;
+  readonly lifted: { readonly at: Instant; readonly why: string } | null;
+};
+/** When somebody did it, and why, in their words. */
+export type Occasion = { readonly at: Instant; readonly why: string };
 
 /** One row of a view; a value of null removes it. */
 export type ViewWrite = { readonly view: string; readonly key: string; readonly value: JsonValue };
@@ -51,6 +70,7 @@ export type StoreBatch = {
   readonly answers: (keys: readonly IdempotencyKey[]) => Promise<readonly (KeptAnswer | undefined)[]>;
   readonly putAnswer: (key: IdempotencyKey, answer: KeptAnswer) => Promise<void>;
   readonly pruneAnswers: (before: Instant) => Promise<void>;
+  /** Keeps a text; one that was erased stays erased. */
   readonly putOpening: (commitment: string, opening: Opening) => Promise<void>;
   readonly putCheckpoint: (note: string) => Promise<void>;
   /** The store's own clock, milliseconds since 1970, read now that the lock is held; only a store that has one. */
@@ -84,8 +104,22 @@ export type LedgerStore = {
   readonly putCheckpoint: (tenant: string, note: string) => Promise<void>;
   readonly opening: (tenant: string, commitment: string) => Promise<Opening | undefined>;
   readonly putOpening: (tenant: string, commitment: string, opening: Opening) => Promise<void>;
-  /** Erases for good; tells whether there was something. */
-  readonly eraseOpening: (tenant: string, commitment: string) => Promise<boolean>;
+  /** Openings in the order of their commitments, after the given one (`''` for the first page). */
+  readonly openings: (tenant: string, after: string, limit: number) => Promise<readonly StoredOpening[]>;
+  /**
+   * Erases for good, and keeps when and why, in one step; tells whether there was something. Rejects with `text-held`
+   * while a hold of the commitment, of `*` or of one of these names stands: the requests that the text belongs to.
+   */
+  readonly eraseOpening: (tenant: string, erasure: Erasure, names: readonly string[]) => Promise<boolean>;
+  readonly erasure: (tenant: string, commitment: string) => Promise<Erasure | undefined>;
+  /** Erasures in the order of their commitments, after the given one (`''` for the first page). */
+  readonly erasures: (tenant: string, after: string, limit: number) => Promise<readonly Erasure[]>;
+  /** Holds in the order they were put, lifted ones too. */
+  readonly holds: (tenant: string) => Promise<readonly Hold[]>;
+  /** False when a hold of that name stands already. */
+  readonly putHold: (tenant: string, name: string, occasion: Occasion) => Promise<boolean>;
+  /** False when no hold of that name stands. */
+  readonly liftHold: (tenant: string, name: string, occasion: Occasion) => Promise<boolean>;
   readonly viewRow: (tenant: string, view: string, key: string) => Promise<JsonValue | undefined>;
   /** Rows of a view in the order of their keys, after the given one. */
   readonly viewRows: (tenant: string, view: string, after: string, limit: number) => Promise<readonly ViewRow[]>;
@@ -128,3 +162,16 @@ export class StoreFailure extends Error {
 
 /** The form of a tenant's name; it also names files and schemas, so nothing else may pass. */
 export const tenantForm = /^[a-z][a-z0-9-]{0,62}$/;
+
+/** The refusal of `eraseOpening` on account of a hold, the same from every store. */
+export const heldFailure = ({ name, at, why }: Hold, commitment: string): StoreFailure =>
+  new StoreFailure(
+    refuse(
+      'text-held',
+      'L31',
+      `\`${commitment}\` is not erased: a legal hold of \`${name}\` stands since ${at}: ${why}`,
+      { name, at, why },
+      'ask whoever put it; `countersign ledger hold remove` lifts it',
+    ).refusal,
+    'nothing-written',
+  );

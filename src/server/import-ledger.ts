@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { appendSigned } from '../app/append-signed.ts';
@@ -7,15 +7,17 @@ import type { TileSupply } from '../app/copy-tiles.ts';
 import { markFile, type Mark } from '../app/mark.ts';
 import type { SignedTree } from '../app/signed-tree.ts';
 import { syncFolder } from '../app/sync-folder.ts';
-import { formatOpenSshPrivateKey } from '../crypto/openssh-private-key.ts';
+import { takeTexts } from '../app/take-texts.ts';
+import type { TextSupply } from '../app/texts.ts';
 import { noteSigner, type NoteVerifier } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
-import { isFree, keyMismatch, pathsOf, tenant } from './ledger-folder.ts';
-import { privateKeyFromSeed } from './log-key.ts';
+import { isFree, keepLogKey, keyMismatch, pathsOf, tenant } from './ledger-folder.ts';
 
 export type ImportOptions = {
   readonly supply: TileSupply;
+  /** Texts that lie beside it, verified as well. */
+  readonly texts: TextSupply;
   /** The tree of the copy's checkpoint, and that note: verified and replayed. */
   readonly tree: SignedTree;
   readonly size: number;
@@ -54,11 +56,7 @@ export const importLedger = async (dir: string, options: ImportOptions): Promise
     const paths = pathsOf(build);
     const filled = await fill(paths.store, options);
     if (!filled.ok) return filled;
-    if (logSeed !== undefined)
-      writeFileSync(paths.logKey, formatOpenSshPrivateKey(privateKeyFromSeed(logSeed), `log key of ${logKey.name}`), {
-        mode: 0o600,
-        flag: 'wx',
-      });
+    if (logSeed !== undefined) keepLogKey(build, { seed: logSeed }, logKey.name);
     await markFile(options.markFile ?? paths.mark).write(options.mark);
     renameSync(build, place);
     syncFolder(dirname(place));
@@ -68,12 +66,14 @@ export const importLedger = async (dir: string, options: ImportOptions): Promise
   }
 };
 
-const fill = async (folder: string, { supply, tree, size, note }: ImportOptions): Promise<Result<null>> => {
+const fill = async (folder: string, { supply, texts, tree, size, note }: ImportOptions): Promise<Result<null>> => {
   const store = openSqliteStore(folder);
   if (!store.ok) return store;
   try {
     const appended = await appendSigned({ store: store.value, tenant, supply, tree, size });
-    if (appended.ok) await store.value.putCheckpoint(tenant, note);
+    if (!appended.ok) return appended;
+    await takeTexts(store.value, tenant, texts);
+    await store.value.putCheckpoint(tenant, note);
     return appended;
   } finally {
     await store.value.close();

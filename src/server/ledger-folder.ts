@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHmac } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { readAhead } from '../app/check-ahead.ts';
 import { checkElsewhere } from '../app/check-elsewhere.ts';
+import type { LogSigner } from '../app/log-signer.ts';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Quarantine } from '../app/quarantine.ts';
 import type { Remembered } from '../app/remembered.ts';
 import { startSequencer, type Sequencer } from '../app/sequencer.ts';
 import type { LookedAt } from '../app/sequencer-start.ts';
 import { formatOpenSshPrivateKey } from '../crypto/openssh-private-key.ts';
-import { noteSigner, type NoteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { instantFromMs } from '../kernel/instant.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
@@ -27,7 +26,10 @@ import { genesisStatement, originOf, readGenesis } from '../lifecycle/genesis.ts
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import type { State } from '../lifecycle/state.ts';
 import { recordLoss, type AcceptedLoss } from './accepted-loss.ts';
-import { privateKeyFromSeed, readLogSeed } from './log-key.ts';
+import type { AgentTiming, LogAgent } from './log-agent.ts';
+import { privateKeyFromSeed } from './log-key.ts';
+import { lostDatabase, whyLost } from './lost-database.ts';
+import { commonSecretOf, findLogKey, formatLogKeyConfig, logKeyFile, openLogKey, type LogKey } from './open-log-key.ts';
 
 /** The one tenant of a data folder. */
 export const tenant = 'main';
@@ -39,11 +41,11 @@ export type RunningLedger = {
   readonly dir: string;
   readonly store: LedgerStore;
   readonly sequencer: LedgerSequencer;
-  readonly signer: NoteSigner;
+  readonly signer: LogSigner;
   /** Where the newest cosigned note is kept: beside the mark. */
   readonly cosignedFile: string;
-  /** Known to every server that has this ledger's log key, and to nobody else. */
-  readonly commonSecret: Uint8Array;
+  /** Known to every server that has this ledger's log key, and to nobody else; only where a store is shared. */
+  readonly commonSecret: Uint8Array | undefined;
   /** Answers what is waiting, then closes the store and lets go of the folder. */
   readonly close: () => Promise<void>;
 };
@@ -68,6 +70,8 @@ export type OpenOptions = {
   readonly onLook?: (progress: LookedAt) => void;
   /** The ledger is damaged: reads and export go on, nothing is appended. */
   readonly onAlert?: (quarantine: Quarantine) => void;
+  /** How long an agent that holds the log key may take. */
+  readonly agentTiming?: AgentTiming;
   /** The process must end: what is durable is unknown, or an invariant broke. */
   readonly fatal?: (error: unknown) => void;
 };
@@ -75,7 +79,6 @@ export type OpenOptions = {
 /** Where things lie in a data folder. */
 export const pathsOf = (dir: string) => ({
   store: join(dir, 'ledger'),
-  logKey: join(dir, 'log.key'),
   mark: join(dir, 'mark', `${tenant}.json`),
 });
 
@@ -95,10 +98,17 @@ export type Founding = {
   readonly genesis: CommandOf<'Genesis'>;
   /** Roster and policy, by digest. */
   readonly attachments: Attachments;
-  /** Seed of the Ed25519 key whose public half the genesis names as `log_key`. */
-  readonly logSeed: Uint8Array;
   readonly now?: () => number;
-};
+} & (
+  | {
+      /** Seed of the Ed25519 key whose public half the genesis names as `log_key`. */
+      readonly logSeed: Uint8Array;
+    }
+  | {
+      /** That key, in an agent: the folder's `countersign.yaml` will say so. */
+      readonly logAgent: LogAgent;
+    }
+);
 
 /**
  * Writes a new data folder that holds the genesis entry (SPEC H8). It is built beside its place and moved there whole,
@@ -106,12 +116,16 @@ export type Founding = {
  */
 export const foundLedger = async (
   dir: string,
-  { genesis, attachments, logSeed, now = Date.now }: Founding,
+  founding: Founding,
 ): Promise<Result<{ readonly ledger: string; readonly origin: string }>> => {
+  const { genesis, attachments, now = Date.now } = founding;
   const read = readGenesis(genesis, attachments);
   if (!read.ok) return read;
   const { identity, statement } = read.value;
-  const signer = noteSigner(identity.origin, logSeed);
+  const logKey: LogKey = 'logSeed' in founding ? { seed: founding.logSeed } : { agent: founding.logAgent };
+  const opened = await openLogKey(identity.origin, logKey);
+  if (!opened.ok) return opened;
+  const signer = opened.value;
   if (encodeBase64(signer.publicKey) !== statement.log_key) return keyMismatch('the log key given');
   const place = resolve(dir);
   if (!isFree(place))
@@ -120,8 +134,7 @@ export const foundLedger = async (
   const build = mkdtempSync(join(dirname(place), `.${basename(place)}-`));
   try {
     const paths = pathsOf(build);
-    const key = formatOpenSshPrivateKey(privateKeyFromSeed(logSeed), `log key of ${identity.origin}`);
-    writeFileSync(paths.logKey, key, { mode: 0o600, flag: 'wx' });
+    keepLogKey(build, logKey, identity.origin);
     const written = await writeGenesis(paths.store, signer, markFile(paths.mark), now, genesis, attachments);
     if (!written.ok) return written;
     renameSync(build, place);
@@ -129,6 +142,18 @@ export const foundLedger = async (
   } finally {
     rmSync(build, { recursive: true, force: true });
   }
+};
+
+/** Writes the log key into a new folder, or where it lies. */
+export const keepLogKey = (dir: string, key: LogKey, origin: string): void => {
+  const owned = { mode: 0o600, flag: 'wx' };
+  if ('agent' in key) writeFileSync(join(dir, 'countersign.yaml'), formatLogKeyConfig(key.agent), owned);
+  else
+    writeFileSync(
+      logKeyFile(dir),
+      formatOpenSshPrivateKey(privateKeyFromSeed(key.seed), `log key of ${origin}`),
+      owned,
+    );
 };
 
 /** Nothing is there, or an empty folder. */
@@ -142,7 +167,7 @@ export const isFree = (dir: string): boolean => {
 
 const writeGenesis = async (
   folder: string,
-  signer: NoteSigner,
+  signer: LogSigner,
   mark: MarkKeeper,
   now: () => number,
   genesis: CommandOf<'Genesis'>,
@@ -197,32 +222,43 @@ const noLedger = (dir: string): Refused =>
 export const openLedger = async (dir: string, options: OpenOptions = {}): Promise<Result<RunningLedger>> => {
   const paths = pathsOf(dir);
   if (options.store === undefined && isFree(paths.store)) return noLedger(dir);
-  const seed = readLogSeed(paths.logKey);
-  if (!seed.ok) return seed;
+  const logKey = findLogKey(dir);
+  if (!logKey.ok) return logKey;
   const store = options.store === undefined ? openSqliteStore(paths.store, { ownThread: true }) : ok(options.store);
   if (!store.ok) return store;
   const markAt = options.markFile ?? paths.mark;
-  const started = await startIn(dir, store.value, seed.value, markAt, options);
-  if (!started.ok) await store.value.close();
-  return started;
+  const lost = await whyLost(store.value);
+  const found = lost === undefined ? store.value : lostDatabase(store.value, lost, markFile(markAt));
+  const started = await startIn(dir, found, logKey.value, markAt, { ...options, lost: lost !== undefined });
+  if (started.ok) return started;
+  await store.value.close();
+  // Without a mark nothing says which ledger it was.
+  return lost !== undefined && started.refusal.code === 'ledger-missing' ? { ok: false, refusal: lost } : started;
 };
 
 const startIn = async (
   dir: string,
   store: LedgerStore,
-  seed: Uint8Array,
+  logKey: LogKey,
   markAt: string,
-  options: OpenOptions,
+  options: OpenOptions & { readonly lost: boolean },
 ): Promise<Result<RunningLedger>> => {
   const mark = markFile(markAt);
   const begun = await beginningOf(store, mark);
   if (begun === undefined) return noLedger(dir);
-  const signer = noteSigner(begun.origin, seed);
+  const opened = await openLogKey(begun.origin, logKey, options.agentTiming);
+  if (!opened.ok) return opened;
+  const signer = opened.value;
   if (begun.logKey !== null && encodeBase64(signer.publicKey) !== begun.logKey)
-    return keyMismatch(`\`${join(dir, 'log.key')}\``);
-  const { acceptLoss } = options;
-  const shorter = acceptLoss === undefined ? undefined : await endsElsewhere(store, acceptLoss);
+    return keyMismatch(
+      'agent' in logKey ? `the agent's key \`${logKey.agent.fingerprint}\`` : `\`${logKeyFile(dir)}\``,
+    );
+  const { acceptLoss, lost } = options;
+  // Where a database ends that cannot be opened is in nobody's word: it starts in quarantine, whatever was accepted.
+  const shorter = acceptLoss === undefined || lost ? undefined : await endsElsewhere(store, acceptLoss);
   if (shorter !== undefined) return shorter;
+  const commonSecret = store.shared === true ? await commonSecretOf(logKey, signer) : ok(undefined);
+  if (!commonSecret.ok) return commonSecret;
   const marked = mark.read();
   const started = await startSequencer({
     tenant,
@@ -255,9 +291,8 @@ const startIn = async (
     await sequencer.close();
     await store.close();
   };
-  const commonSecret = createHmac('sha256', seed).update('countersign servers of one ledger').digest();
   const cosignedFile = `${markAt.replace(/\.json$/, '')}.cosigned`;
-  return ok({ dir, store, sequencer, signer, cosignedFile, commonSecret, close });
+  return ok({ dir, store, sequencer, signer, cosignedFile, commonSecret: commonSecret.value, close });
 };
 
 const sayLoss = ({ size, root }: AcceptedLoss): void => {

@@ -11,9 +11,11 @@ import { sha256Hex } from '../crypto/digest.ts';
 import { formatVerifierKey } from '../crypto/signed-note.ts';
 import { instantFromMs } from '../kernel/instant.ts';
 import { BrokenInvariant, refuse, type Refused } from '../kernel/refusal.ts';
+import { verifyCheckpoint } from '../ledger/checkpoint.ts';
 import { leafHash } from '../ledger/merkle.ts';
+import { StoreFailure } from '../ledger/store.ts';
 import { formatCompiledPolicy, policyDigest } from '../policy/policy-shape.ts';
-import { tenant } from './ledger-folder.ts';
+import { tenant, type RunningLedger } from './ledger-folder.ts';
 import { namesIn } from './answer-names.ts';
 import { json, problemReply, text, type Reply } from './reply.ts';
 import { numberIn } from './request-routes.ts';
@@ -188,12 +190,30 @@ export const blob: Handler = async ({ ledger, sequencer }, call) => {
   };
 };
 
+// What was kept of a ledger that shows no head of its own; what its log key did not sign is nothing to prefer.
+const lastKept = async ({ store, signer }: RunningLedger) => {
+  const note = await store.checkpoint(tenant);
+  if (note === undefined) return undefined;
+  const checkpoint = verifyCheckpoint(note, signer);
+  return { note, size: checkpoint.ok ? checkpoint.value.size : 0 };
+};
+
 /**
- * The newest signed checkpoint, with its heartbeat and what witnesses added. Of a damaged ledger it is the last one that
- * was kept: it is what others can compare.
+ * The newest signed checkpoint, with its heartbeat and what witnesses added. It waits for witnesses, and not for a
+ * heartbeat that is not to be had: what was answered stands under what is shown. Of a damaged ledger it is the last one
+ * that was kept: it is what others can compare.
  */
 export const checkpoint: Handler = async ({ sequencer, ledger, heads }) => {
-  const note = (await heads.current())?.note ?? sequencer.signedHead()?.note ?? (await ledger.store.checkpoint(tenant));
+  const offered = await heads.current();
+  const { withheld, witnesses } = heads.standing();
+  const plain =
+    sequencer.signedHead() ??
+    (await lastKept(ledger).catch((error: unknown) => {
+      if (offered !== undefined && error instanceof StoreFailure) return undefined;
+      throw error;
+    }));
+  const isBehind = (withheld !== null || witnesses.length === 0) && (plain?.size ?? 0) > (offered?.size ?? 0);
+  const note = (isBehind ? plain : (offered ?? plain))?.note;
   return note === undefined
     ? problemReply(entryUnknown('no checkpoint is signed yet').refusal)
     : { ...text(note), headers: { 'cache-control': 'no-cache' } };

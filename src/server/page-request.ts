@@ -111,12 +111,18 @@ const reviewNote = ({ view: { debt, review }, context }: RequestScene): Html | f
 <p>${principalName(context.people, review.by)}, who had no part in it, closed the review ${when(review.at, context.now)}.</p></div>`;
 };
 
-const reasonSection = ({
-  view,
-}: RequestScene): Html => html`<section aria-labelledby="reason"><h2 id="reason">Reason</h2>
-${
-  view.reason === null
-    ? html`<p class="quiet">No text: none was given, or it was erased. Its commitment stays in the signed bytes.</p>`
-    : html`<blockquote>${view.reason.split(/\r?\n/).map((line) => html`<p><bdi class="own">${line}</bdi></p>`)}</blockquote>
-<p class="quiet small">The requester’s own words. No rule reads them.</p>`
-}</section>`;
+const reasonSection = (scene: RequestScene): Html =>
+  html`<section aria-labelledby="reason"><h2 id="reason">Reason</h2>${reasonText(scene)}</section>`;
+
+const reasonText = ({ view, context }: RequestScene): Html => {
+  const { reason, reason_state: state, reason_erased: erased } = view;
+  if (erased !== null)
+    return html`<p class="quiet">The text was erased on ${when(erased.at, context.now)}: <bdi class="own">${erased.why}</bdi>. Its commitment stays in the signed bytes.</p>`;
+  if (state === 'altered')
+    return html`<div class="note danger"><strong>The text was changed</strong>
+<p>What is kept here is not what the requester signed for, so it is not shown. Tell whoever runs the server.</p></div>`;
+  if (reason === null)
+    return html`<p class="quiet">No text was given. A commitment to it stands in the signed bytes.</p>`;
+  return html`<blockquote>${reason.split(/\r?\n/).map((line) => html`<p><bdi class="own">${line}</bdi></p>`)}</blockquote>
+<p class="quiet small">The requester’s own words. No rule reads them.</p>`;
+};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RequestSummary, RequestView } from '../contract/api.ts';
+import { keptText } from '../app/texts.ts';
 import { canDecide, explain } from '../approve/explain.ts';
 import { evaluateGate } from '../approve/evaluate-gate.ts';
 import { fingerprintWords } from '../crypto/words.ts';
@@ -78,14 +79,16 @@ export const viewOf = async (
   const state = context.sequencer.state();
   const { change, digest, metAt } = request;
   const person = reader?.principal?.startsWith('person:') === true ? reader.principal.slice('person:'.length) : null;
-  const reason = await context.ledger.store.opening(tenant, change.reason);
+  const reason = await keptText(context.ledger.store, tenant, change.reason);
   const debt = state.debts.get(request.id);
   const view = {
     ...summaryOf(context, request, time),
     change_text: canonicalize(change),
     words: [...fingerprintWords(digest)],
-    reason: reason?.text ?? null,
-    reason_salt: reason?.salt ?? null,
+    reason: 'text' in reason ? reason.text : null,
+    reason_salt: 'text' in reason ? reason.salt : null,
+    reason_state: reason.state,
+    reason_erased: 'why' in reason ? { at: reason.at, why: reason.why } : null,
     runbook: context.names.proseOf(change.action)?.runbook ?? null,
     votes: request.votes.map(({ person: voter, decision, revision, level, index }) => ({
       person: voter,

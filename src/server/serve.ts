@@ -24,6 +24,7 @@ import type { ServerContext } from './server-context.ts';
 import { OwnShelf } from './session-shelf.ts';
 import { Sessions } from './sessions.ts';
 import { SharedShelf } from './shared-shelf.ts';
+import { startTextOrders } from './text-orders.ts';
 import { startTicker } from './ticker.ts';
 import { TokenList } from './tokens.ts';
 
@@ -107,9 +108,9 @@ const contextFor = (
     tokens: new TokenList(dir, now),
     // A client may be sent to another server with its next call, where there are others.
     sessions:
-      store.shared === true
-        ? new Sessions(now, new SharedShelf(store, now), commonSecret)
-        : new Sessions(now, new OwnShelf(now), randomBytes(32)),
+      commonSecret === undefined
+        ? new Sessions(now, new OwnShelf(now), randomBytes(32))
+        : new Sessions(now, new SharedShelf(store, now), commonSecret),
     order,
     names: displayNames(dir),
     metrics: startMetrics(sequencer),
@@ -171,6 +172,7 @@ const serveLedger = async (
   const mirror = settings.mirror === undefined ? undefined : mirrorLedger(settings.mirror, ledger, log);
   if (mirror !== undefined) context.metrics.mirror(mirror.figures);
   const ticker = startTicker(sequencer, now, options.tickEveryMs);
+  const orders = startTextOrders(options.dir, ledger.store, now, log.event);
   const [inFlight, largeBodies] = [new InFlight(perAddress), new LargeBodies(8)];
   door.letIn(answering(mount({ context, log, inFlight, largeBodies, trusted, hosts })));
   log.event('info', 'listening', { url, quarantined: sequencer.quarantine() !== undefined });
@@ -182,6 +184,7 @@ const serveLedger = async (
       await door.close(options.stopWithinMs ?? 10_000);
       await ticker.stop();
       await views.stop();
+      await orders.stop();
       await notices.value.stop();
       await mirror?.stop();
       context.metrics.close();

@@ -18,6 +18,7 @@ const path = z.string().min(1).max(1000);
  *     trusted-proxies: [10.0.0.5]
  *     git: {repository: /srv/shop.git, base: refs/heads/main}
  *     files: {root: /srv/builds}
+ *     log-key: {agent: 'SHA256:…', socket: /run/countersign/agent.sock}
  *     mirror: /mnt/other-disk/mirror
  *     notices: {…}
  *     heartbeat: {every: 60s}
@@ -41,6 +42,15 @@ const serverConfig = z.strictObject({
     })
     .optional(),
   files: z.strictObject({ root: path }).optional(),
+  // The key that signs checkpoints, when it lies in an ssh-agent: without a socket, in that of `SSH_AUTH_SOCK`.
+  'log-key': z
+    .strictObject({
+      agent: z
+        .string()
+        .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, 'the fingerprint of a key is expected, as `ssh-add -l` shows it'),
+      socket: path.optional(),
+    })
+    .optional(),
   /** Folder, best on another machine's disk, in which a copy of the ledger is kept up to date. */
   mirror: path.optional(),
   notices: noticesConfig.optional(),
@@ -139,12 +149,13 @@ const lineOf = (document: Document.Parsed, field: readonly string[], lines: Line
 };
 
 const fromFolder = (config: ServerConfig, dir: string): ServerConfig => {
-  const { tls, git, files, mirror, witnesses } = config;
+  const { tls, git, files, mirror, witnesses, 'log-key': logKey } = config;
   return {
     ...config,
     ...(tls === undefined ? {} : { tls: { certificate: resolve(dir, tls.certificate), key: resolve(dir, tls.key) } }),
     ...(git === undefined ? {} : { git: { ...git, repository: resolve(dir, git.repository) } }),
     ...(files === undefined ? {} : { files: { root: resolve(dir, files.root) } }),
+    ...(logKey?.socket === undefined ? {} : { 'log-key': { ...logKey, socket: resolve(dir, logKey.socket) } }),
     ...(mirror === undefined ? {} : { mirror: resolve(dir, mirror) }),
     ...(witnesses === undefined ? {} : { witnesses: { ...witnesses, policy: resolve(dir, witnesses.policy) } }),
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseJson } from '../kernel/canonical-json.ts';
-import { refuse, type JsonObject } from '../kernel/refusal.ts';
+import { refuse, type JsonObject, type Refused } from '../kernel/refusal.ts';
 import { isObject } from '../kernel/shape.ts';
 import { maxFileBytes } from '../execute/permit-file.ts';
 import { readPermitFile } from './beginnings.ts';
@@ -51,15 +51,28 @@ export const verifyEvidence = (bytes: string | Uint8Array, options: VerifyOption
 
 /** Either kind of file, told apart by its `type`. */
 export const verifyFile = (bytes: string | Uint8Array, options: VerifyOptions): Verdict => {
-  const type = typeOf(bytes);
+  const parsed = guarded(() => parseJson(bytes, { maxBytes: maxFileBytes }));
+  const type = parsed.ok && isObject(parsed.value) ? parsed.value['type'] : undefined;
   if (type === 'countersign.dev/evidence/v0') return verifyEvidence(bytes, options);
-  return verifyPermit(bytes, options);
+  // What is JSON in a wrong form, or too large, is told so by whoever reads the file.
+  if (type === 'countersign.dev/permit-file/v0' || (!parsed.ok && parsed.refusal.code !== 'json-malformed'))
+    return verifyPermit(bytes, options);
+  const exam = new Examination();
+  exam.fails('file', noSuchFile(parsed.ok ? typeWords(type) : parsed.refusal.message));
+  return verdictOf(exam, undefined, [], null);
 };
 
-const typeOf = (bytes: string | Uint8Array): unknown => {
-  const parsed = guarded(() => parseJson(bytes, { maxBytes: maxFileBytes }));
-  return parsed.ok && isObject(parsed.value) ? parsed.value['type'] : undefined;
-};
+const noSuchFile = (why: string): Refused =>
+  refuse(
+    'file-malformed',
+    'Y1',
+    `this is no permit file and no evidence file: ${why}`,
+    {},
+    'give what `countersign` wrote, whole; a ledger is verified as the folder of its export',
+  );
+
+const typeWords = (type: unknown): string =>
+  typeof type === 'string' ? `its type is \`${type.slice(0, 80)}\`` : 'it is JSON without a type';
 
 // Whatever was not foreseen is a FAIL: a reader that crashes on a crafted file is a reader that can be switched off.
 const safely = <T>(exam: Examination, work: () => T | undefined): T | undefined => {

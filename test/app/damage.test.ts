@@ -413,7 +413,7 @@ describe('fsck', () => {
     const checked = await report(kept);
     assert.deepEqual(
       { ...checked, root: '', time: '' },
-      { sound: true, entries: count, blobs: 1, root: '', time: '', signedSize: count, damage: null },
+      { sound: true, entries: count, blobs: 1, root: '', time: '', signedSize: count, damage: null, texts: null },
     );
     assert.ok(readFileSync(kept.file).equals(before));
   });

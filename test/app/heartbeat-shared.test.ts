@@ -73,6 +73,8 @@ test("L17, L21: a heartbeat covers what others appended, goes by the store's clo
   assert.deepEqual(other.heads.newest()?.time, clock.now / 1000);
   await until('it is written before it is renewed', () => written.at(-1) === other.sequencer.signedHead()?.note);
   clock.now = start + 30_000;
+  // A renewal that began before carries the time from before.
+  await until('a heartbeat of now', () => other.heads.newest()?.time === clock.now / 1000);
   const { index } = await other.sequencer.submit(add(3));
   const current = await other.heads.current();
   assert.deepEqual([index, current?.size, current?.time], [2, 3, clock.now / 1000]);

@@ -150,6 +150,7 @@ test('L21: a process that is held up between clock and signature signs the old t
   held.resolve();
   state.holding = false;
   await until('the next heartbeat', () => heads.newest()?.time === secondsOf(start + 3_600_000));
+  await until('it was seen', () => seen !== 0);
   clearInterval(watch);
   assert.equal(seen, secondsOf(start + 3_600_000), 'what waited carried the time from before');
   await close();
@@ -242,4 +243,42 @@ test('L21: what was said before and cannot be read any more is not taken for not
   assert.match(again.heads.standing().withheld?.message ?? '', /does not hold/);
   assert.equal(again.heads.newest(), undefined);
   await again.close();
+});
+
+test('L21, L29: a key that lies elsewhere may be slow: what is kept never goes behind what was said meanwhile', async (t) => {
+  const slow = Promise.withResolvers<void>();
+  const written: number[] = [];
+  let hold = false;
+  const { heads, sequencer, clock, close } = await beating(t, {
+    everyMs: 20,
+    leastMs: 60_000,
+    sign: async (text, time) => {
+      if (hold) {
+        hold = false;
+        await slow.promise;
+      }
+      return ok(cosign(text, heartbeatSigner(signer), time));
+    },
+    keeper: {
+      read: () => ok(undefined),
+      write: async (note) => {
+        const beat = verifyHeartbeat(note, logKey);
+        written.push(beat.ok ? beat.value.checkpoint.size : -1);
+      },
+    },
+  });
+  await sequencer.submit(add(1));
+  await heads.current();
+  await until('the first is kept', () => written.includes(1));
+  hold = true;
+  clock.now = start + 2000;
+  await until('the renewal waits for the key', () => !hold);
+  const before = written.length;
+  await sequencer.submit(add(2));
+  clock.now = start + 3000;
+  assert.equal((await heads.current())?.size, 2, 'said meanwhile, while the key is slow with the renewal');
+  slow.resolve();
+  await until('the renewal is kept', () => written.length > before);
+  assert.deepEqual([written[before], heads.newest()?.size], [2, 2]);
+  await close();
 });

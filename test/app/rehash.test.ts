@@ -37,7 +37,7 @@ const changed = (index: number): readonly StoredEntry[] =>
 
 test('a sound ledger gives the root of its entries, whoever hashes', async () => {
   const found = await rehash({ tenant: 'main', store: await storeOf(made), tile });
-  assert.deepEqual(found, { entries: size, blobs: 1, tiles: 37, root: rootOf(slab.edge()), damage: null });
+  assert.deepEqual(found, { entries: size, blobs: 1, tiles: 37, texts: 0, root: rootOf(slab.edge()), damage: null });
 });
 
 test('the first changed entry is named, wherever it lies in a run', async () => {

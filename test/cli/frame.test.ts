@@ -76,9 +76,9 @@ test('examples in help name verbs and options that exist', async () => {
     const text = helpOf(command).split('\nExamples:\n')[1]?.replaceAll('\\\n', ' ') ?? '';
     for (const [, line = ''] of text.replaceAll(' && ', '\n$ ').matchAll(/\$ (?:.*\()?countersign ([^\n]*)/g)) {
       const [own = ''] = line.split(' -- ');
-      const [verbName = '', part = ''] = own.split(' ');
-      const top = commands.find((one) => one.name() === verbName && one.parent?.name() === 'countersign');
-      const used = top?.commands.find((one) => one.name() === part) ?? top;
+      const [verbName = '', ...parts] = own.split(' ');
+      let used = commands.find((one) => one.name() === verbName && one.parent?.name() === 'countersign');
+      for (const part of parts) used = used?.commands.find((one) => one.name() === part) ?? used;
       if (used === undefined) wrong.push(`${verbName}: ${line}`);
       for (const [option] of own.matchAll(/(?<= )--[a-z][a-z-]*/g))
         if (used !== undefined && !used.options.some(({ long }) => long === option) && option !== '--help')

@@ -98,7 +98,10 @@ test('L28: without the log key, with another, or over a changed copy: said plain
   );
   assert.equal(human.code, 0, human.stderr);
   assert.match(human.stdout, /^imported: \d+ entries in .*, replayed from the pin\n/);
-  assert.match(human.stderr, /The log key is in no copy: put it at .*log\.key, mode 0600, before you serve it/);
+  assert.match(
+    human.stderr,
+    /The log key is in no copy: put it at .*log\.key, mode 0600, or name its agent in .*countersign\.yaml, before you serve it/,
+  );
   const refused = await runCli(['serve', '--dir', at('keyless'), '--listen', '127.0.0.1:0']);
   assert.match(refused.stderr, /the log key .* cannot be read/);
   const otherKey = await importing('middle-copy', 'other-key', '--log-key', desks.key('grace'));

@@ -122,7 +122,7 @@ test('L26: an export is checked by a stranger from the pin alone, and whatever i
   const out = at('export');
   const done = await runCli(['ledger', 'export', out, '--dir', copy('exported')]);
   assert.equal(done.code, 0, done.stderr);
-  assert.deepEqual(readdirSync(out).sort(), ['blob', 'checkpoint', 'log-key', 'tile']);
+  assert.deepEqual(readdirSync(out).sort(), ['blob', 'checkpoint', 'log-key', 'opening', 'tile']);
   const verified = await report('verify', out, '--pin', trial.pin, '--allow-trial');
   assert.deepEqual([verified.code, verified.sound, verified.entries], [0, true, entries]);
   const same = await runCli(['verify', out, '--pin', trial.pin, '--allow-trial']);

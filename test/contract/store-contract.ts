@@ -192,13 +192,64 @@ export const storeContract = (
       await store.close();
     });
 
-    it('erases texts for good', async (t) => {
+    it('L31: erases texts for good, and keeps when and why', async (t) => {
       const store = await open(t);
+      const erasure = { commitment: 'sha256:a', at: time(1), why: 'asked to' };
       await store.putOpening('main', 'sha256:a', { salt: 'salt', text: 'words' });
+      await store.putOpening('main', 'sha256:b', { salt: 'salt', text: 'others' });
       assert.deepEqual(await store.opening('main', 'sha256:a'), { salt: 'salt', text: 'words' });
-      assert.equal(await store.eraseOpening('main', 'sha256:a'), true);
-      assert.equal(await store.eraseOpening('main', 'sha256:a'), false);
+      assert.equal(await store.erasure('main', 'sha256:a'), undefined);
+      assert.equal(await store.eraseOpening('main', erasure, []), true);
+      assert.equal(await store.eraseOpening('main', { ...erasure, why: 'again' }, []), false);
       assert.equal(await store.opening('main', 'sha256:a'), undefined);
+      assert.deepEqual({ ...(await store.erasure('main', 'sha256:a')) }, erasure, 'the first reason stays');
+      assert.equal(await store.eraseOpening('main', { ...erasure, commitment: 'sha256:never' }, []), false);
+      assert.equal(await store.erasure('main', 'sha256:never'), undefined, 'nothing was erased, so nothing says so');
+      assert.deepEqual(
+        (await store.openings('main', '', 9)).map(({ commitment }) => commitment),
+        ['sha256:b'],
+      );
+      assert.deepEqual(await store.openings('main', 'sha256:b', 9), []);
+      assert.deepEqual(
+        (await store.erasures('main', '', 9)).map(({ commitment }) => commitment),
+        ['sha256:a'],
+      );
+      assert.deepEqual(await store.erasures('other', '', 9), []);
+      await store.close();
+    });
+
+    it('L31: a text that was erased does not come back, whoever sends it again', async (t) => {
+      const store = await open(t);
+      const opening = { salt: 'salt', text: 'words' };
+      await store.putOpening('main', 'sha256:a', opening);
+      await store.eraseOpening('main', { commitment: 'sha256:a', at: time(1), why: 'asked to' }, []);
+      await store.putOpening('main', 'sha256:a', opening);
+      await store.batch('main', (tx) => tx.putOpening('sha256:a', opening));
+      assert.equal(await store.opening('main', 'sha256:a'), undefined);
+      await store.close();
+    });
+
+    it('L31: erases nothing that is held, by any of its names, until the hold is lifted; both stay to be seen', async (t) => {
+      const store = await open(t);
+      const erasure = { commitment: 'sha256:a', at: time(9), why: 'asked to' };
+      await store.putOpening('main', 'sha256:a', { salt: 'salt', text: 'words' });
+      for (const name of ['sha256:a', 'req_a', '*']) {
+        assert.equal(await store.liftHold('main', name, { at: time(1), why: 'none' }), false);
+        assert.equal(await store.putHold('main', name, { at: time(1), why: 'a case' }), true);
+        assert.equal(await store.putHold('main', name, { at: time(2), why: 'again' }), false);
+        await assert.rejects(store.eraseOpening('main', erasure, ['req_b', 'req_a']), isFailure('text-held'));
+        assert.equal((await store.opening('main', 'sha256:a'))?.text, 'words');
+        assert.equal(await store.erasure('main', 'sha256:a'), undefined);
+        assert.equal(await store.liftHold('main', name, { at: time(3), why: 'settled' }), true);
+      }
+      assert.equal(await store.putHold('other', '*', { at: time(1), why: 'another tenant' }), true);
+      assert.equal(await store.putHold('main', 'req_z', { at: time(4), why: 'another request' }), true);
+      assert.equal(await store.eraseOpening('main', erasure, ['req_a']), true);
+      const lifted = { at: time(3), why: 'settled' };
+      assert.deepEqual(await store.holds('main'), [
+        ...['sha256:a', 'req_a', '*'].map((name) => ({ name, at: time(1), why: 'a case', lifted })),
+        { name: 'req_z', at: time(4), why: 'another request', lifted: null },
+      ]);
       await store.close();
     });
 

@@ -8,6 +8,7 @@ import { describe, it } from 'node:test';
 import { memoryStore } from '../../src/adapters/memory/memory-store.ts';
 import { openSqliteStore } from '../../src/adapters/sqlite/sqlite-store.ts';
 import { writerOnThread } from '../../src/adapters/sqlite/writer.ts';
+import type { Instant } from '../../src/kernel/instant.ts';
 import { StoreFailure, type LedgerStore } from '../../src/ledger/store.ts';
 import { openIn as openWith } from '../app/kept-stores.ts';
 import { temporaryFolder } from '../ledger/tally.ts';
@@ -28,6 +29,8 @@ const isFailure =
   (code: string, outcome: StoreFailure['outcome']) =>
   (error: unknown): boolean =>
     error instanceof StoreFailure && error.refusal.code === code && error.outcome === outcome;
+
+const erasure = { commitment: 'sha256:a', at: '2026-11-23T12:00:00.000Z' as Instant, why: 'asked to' };
 
 describe('the SQLite store on a disk that is full', () => {
   const openIn = (folder: string): LedgerStore => openWith(folder);
@@ -131,6 +134,29 @@ for (const ownThread of [false, true]) {
       await second.close();
     });
 
+    it('L31: holds and erasures outlive the process, and tables of the version before get them', async (t) => {
+      const folder = temporaryFolder(t);
+      const store = openIn(folder);
+      await store.putOpening('main', 'sha256:a', { salt: 'salt', text: 'words' });
+      await store.close();
+      const db = new DatabaseSync(join(folder, 'ledger-main.sqlite'));
+      db.exec('DROP TABLE erasures; DROP TABLE holds; PRAGMA user_version = 1');
+      db.close();
+      const second = openIn(folder);
+      assert.equal((await second.opening('main', 'sha256:a'))?.text, 'words');
+      await second.putHold('main', '*', { at: erasure.at, why: 'a case' });
+      await second.close();
+      const third = openIn(folder);
+      await assert.rejects(third.eraseOpening('main', erasure, []), isFailure('text-held', 'nothing-written'));
+      await third.liftHold('main', '*', { at: erasure.at, why: 'settled' });
+      await third.eraseOpening('main', erasure, []);
+      await third.close();
+      const fourth = openIn(folder);
+      assert.deepEqual({ ...(await fourth.erasure('main', 'sha256:a')) }, erasure);
+      assert.equal((await fourth.holds('main')).length, 1);
+      await fourth.close();
+    });
+
     it('refuses tables of a newer version', async (t) => {
       const folder = temporaryFolder(t);
       await openIn(folder).close();
@@ -149,7 +175,7 @@ for (const ownThread of [false, true]) {
       const holds = (): boolean =>
         readdirSync(folder).some((file) => readFileSync(join(folder, file)).includes('something-personal-42'));
       assert.ok(holds());
-      await store.eraseOpening('main', 'sha256:a');
+      await store.eraseOpening('main', erasure, []);
       assert.ok(!holds());
       await store.close();
       assert.ok(!holds());
@@ -162,11 +188,11 @@ for (const ownThread of [false, true]) {
       const reader = new DatabaseSync(join(folder, 'ledger-main.sqlite'));
       reader.exec('BEGIN');
       reader.prepare('SELECT count(*) FROM openings').get();
-      await assert.rejects(store.eraseOpening('main', 'sha256:a'), isFailure('store-locked', 'unknown'));
+      await assert.rejects(store.eraseOpening('main', erasure, []), isFailure('store-locked', 'unknown'));
       reader.exec('ROLLBACK');
       reader.close();
       assert.equal(await store.opening('main', 'sha256:a'), undefined);
-      await store.eraseOpening('main', 'sha256:a');
+      await store.eraseOpening('main', erasure, []);
       assert.ok(
         !readdirSync(folder).some((file) => readFileSync(join(folder, file)).includes('something-personal-42')),
       );

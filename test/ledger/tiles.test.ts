@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { BrokenInvariant } from '../../src/kernel/refusal.ts';
 import { leafHash, rootOf } from '../../src/ledger/merkle.ts';
-import { consistencyProof, edgeOf, inclusionProof } from '../../src/ledger/proof.ts';
+import { consistencyProof, edgeOf, inclusionProof, verifyInclusion } from '../../src/ledger/proof.ts';
 import { MerkleSlab } from '../../src/ledger/slab.ts';
 import {
   bundleBytes,
@@ -160,6 +160,37 @@ test('L13: a changed tile leads to another root', () => {
   const below = hashesFromTiles((tile) => tiles.get(formatTilePath(tile)), 700);
   assert.notEqual(below(7, 2), slab.hashAt(7, 2));
   assert.notDeepEqual(inclusionProof(700, 256, below), inclusionProof(700, 256, slab.hashAt));
+});
+
+test('L13: swapped tiles lead to another root, and no proof out of them holds', () => {
+  const slab = slabOf(700);
+  const tiles = new Map(tilesIn(slab, 700));
+  const [one = [], other = []] = [tiles.get('0/000'), tiles.get('0/001')];
+  tiles.set('0/000', other).set('0/001', one);
+  const hashAt = hashesFromTiles((tile) => tiles.get(formatTilePath(tile)), 700);
+  const root = rootOf(slab.edge());
+  for (const index of [0, 255, 256, 511])
+    assert.equal(
+      verifyInclusion({
+        size: 700,
+        index,
+        root,
+        leafHash: slab.hashAt(0, index),
+        proof: inclusionProof(700, index, hashAt),
+      }).ok,
+      false,
+    );
+  const above = (tiles.get('1/000.p/2') ?? []).toReversed();
+  tiles.set('1/000.p/2', above);
+  assert.notEqual(
+    rootOf(
+      edgeOf(
+        700,
+        hashesFromTiles((tile) => tiles.get(formatTilePath(tile)), 700),
+      ),
+    ),
+    root,
+  );
 });
 
 test('L13: bundles give back their entries; a tile or bundle of another length is refused', () => {

@@ -72,6 +72,8 @@ export const viewOf = (
     change_text: canonicalize(change),
     words: [...fingerprintWords(request.digest)],
     reason_salt: '0'.repeat(32),
+    reason_state: 'kept',
+    reason_erased: null,
     reason: 'The shop shows wrong prices since this morning.\nThe fix is in 4f2a.',
     runbook: 'runbooks/deploy.md',
     votes: request.votes.map(({ person, decision, revision, level, index }) => ({

@@ -3,7 +3,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Instant } from '../../kernel/instant.ts';
 import type { JsonValue } from '../../kernel/refusal.ts';
 import { emptyEdge, rootOf } from '../../ledger/merkle.ts';
-import type { IdempotencyKey, KeptAnswer, LedgerHead, Opening, StoredBlob, StoredEntry } from '../../ledger/store.ts';
+import type { Erasure, Hold, IdempotencyKey, KeptAnswer, LedgerHead, Opening } from '../../ledger/store.ts';
+import type { StoredBlob, StoredEntry, StoredOpening } from '../../ledger/store.ts';
 import { corrupt, failureOf } from './sqlite-failure.ts';
 
 type Row = { readonly [column: string]: unknown };
@@ -73,6 +74,49 @@ export class LedgerRows {
       const row = this.#get('SELECT salt, text FROM openings WHERE commitment = ?', commitment);
       return row === undefined ? undefined : { salt: row['salt'] as string, text: row['text'] as string };
     });
+  }
+
+  openings(after: string, limit: number): readonly StoredOpening[] {
+    return this.guard(() =>
+      this.#all(
+        'SELECT commitment, salt, text FROM openings WHERE commitment > ? ORDER BY commitment LIMIT ?',
+        after,
+        limit,
+      ).map((row) => ({
+        commitment: row['commitment'] as string,
+        opening: { salt: row['salt'] as string, text: row['text'] as string },
+      })),
+    );
+  }
+
+  erasure(commitment: string): Erasure | undefined {
+    return this.guard(
+      () =>
+        this.#get('SELECT commitment, at, why FROM erasures WHERE commitment = ?', commitment) as Erasure | undefined,
+    );
+  }
+
+  erasures(after: string, limit: number): readonly Erasure[] {
+    return this.guard(
+      () =>
+        this.#all(
+          'SELECT commitment, at, why FROM erasures WHERE commitment > ? ORDER BY commitment LIMIT ?',
+          after,
+          limit,
+        ) as Erasure[],
+    );
+  }
+
+  holds(): readonly Hold[] {
+    return this.guard(() =>
+      this.#all('SELECT name, at, why, lifted_at, lifted_why FROM holds ORDER BY id').map((row) => ({
+        name: row['name'] as string,
+        at: row['at'] as Instant,
+        why: row['why'] as string,
+        lifted:
+          row['lifted_at'] === null ? null : { at: row['lifted_at'] as Instant, why: row['lifted_why'] as string },
+      })),
+    );
   }
 
   answers(keys: readonly IdempotencyKey[]): readonly (KeptAnswer | undefined)[] {

@@ -2,19 +2,14 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { Instant } from '../../kernel/instant.ts';
 import { BrokenInvariant, refuse } from '../../kernel/refusal.ts';
-import {
-  StoreFailure,
-  type IdempotencyKey,
-  type KeptAnswer,
-  type LedgerHead,
-  type Opening,
-} from '../../ledger/store.ts';
+import { heldFailure, StoreFailure, type Erasure, type Occasion } from '../../ledger/store.ts';
+import type { IdempotencyKey, KeptAnswer, LedgerHead, Opening } from '../../ledger/store.ts';
 import { LedgerRows } from './ledger-rows.ts';
 import type { PackedEntries } from './packed-entries.ts';
-import { corrupt, failureOf } from './sqlite-failure.ts';
+import { failureOf } from './sqlite-failure.ts';
 
 /** Raised with every change of the tables; a newer file than this program knows is refused. */
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS entries (idx INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT;
@@ -24,6 +19,8 @@ const schema = `
   CREATE TABLE IF NOT EXISTS answers (principal TEXT NOT NULL, route TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, answer TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (principal, route, key)) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS answers_at ON answers (at);
   CREATE TABLE IF NOT EXISTS openings (commitment TEXT PRIMARY KEY, salt TEXT NOT NULL, text TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS erasures (commitment TEXT PRIMARY KEY, at TEXT NOT NULL, why TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS holds (id INTEGER PRIMARY KEY, name TEXT NOT NULL, at TEXT NOT NULL, why TEXT NOT NULL, lifted_at TEXT, lifted_why TEXT) STRICT;
 `;
 
 /** Rows a statement appends at once: crossing into SQLite costs about as much as the row itself. */
@@ -41,7 +38,17 @@ const open = (folder: string, file: string): DatabaseSync => {
     'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000',
   );
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-  if (version > schemaVersion) throw corrupt(folder, `its tables are of version ${version}, newer than this program`);
+  if (version > schemaVersion)
+    throw new StoreFailure(
+      refuse(
+        'store-io',
+        'L8',
+        `the tables of \`${file}\` are of version ${version}; this program knows ${schemaVersion}`,
+        { folder, file, version, known: schemaVersion },
+        'use the version of countersign that wrote them, or a newer one',
+      ).refusal,
+      'nothing-written',
+    );
   // A file that is only looked at stays as it is, byte for byte.
   const raise = version < schemaVersion ? `PRAGMA user_version = ${schemaVersion};` : '';
   db.exec(`BEGIN IMMEDIATE; ${schema} ${raise} COMMIT`);
@@ -169,7 +176,13 @@ export class LedgerWriter extends LedgerRows {
           return;
         case 'opening': {
           const { salt, text } = write.opening;
-          this.run('INSERT OR REPLACE INTO openings VALUES (?, ?, ?)', write.commitment, salt, text);
+          // What was erased stays erased, also when the statement that named it is sent again with its text.
+          this.run(
+            'INSERT OR REPLACE INTO openings SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM erasures WHERE commitment = ?1)',
+            write.commitment,
+            salt,
+            text,
+          );
           return;
         }
         case 'checkpoint':
@@ -181,8 +194,16 @@ export class LedgerWriter extends LedgerRows {
     });
   }
 
-  erase(commitment: string): boolean {
-    const { changes } = this.guard(() => this.run('DELETE FROM openings WHERE commitment = ?', commitment));
+  erase({ commitment, at, why }: Erasure, names: readonly string[]): boolean {
+    const erased = this.#inTransaction(() => {
+      const held = this.holds().find(
+        ({ name, lifted }) => lifted === null && [commitment, '*', ...names].includes(name),
+      );
+      if (held !== undefined) throw heldFailure(held, commitment);
+      const { changes } = this.run('DELETE FROM openings WHERE commitment = ?', commitment);
+      if (Number(changes) > 0) this.run('INSERT OR REPLACE INTO erasures VALUES (?, ?, ?)', commitment, at, why);
+      return Number(changes) > 0;
+    });
     // The log still holds the page as it was; this empties it.
     if (!this.#emptiedLog())
       throw new StoreFailure(
@@ -195,7 +216,37 @@ export class LedgerWriter extends LedgerRows {
         ).refusal,
         'unknown',
       );
-    return Number(changes) > 0;
+    return erased;
+  }
+
+  /** False when a hold of that name stands already. */
+  hold(name: string, { at, why }: Occasion): boolean {
+    return this.#inTransaction(() => {
+      if (this.holds().some((hold) => hold.name === name && hold.lifted === null)) return false;
+      this.run('INSERT INTO holds (name, at, why) VALUES (?, ?, ?)', name, at, why);
+      return true;
+    });
+  }
+
+  /** False when no hold of that name stands. */
+  lift(name: string, { at, why }: Occasion): boolean {
+    return this.#inTransaction(() => {
+      const sql = 'UPDATE holds SET lifted_at = ?, lifted_why = ? WHERE name = ? AND lifted_at IS NULL';
+      return Number(this.run(sql, at, why, name).changes) > 0;
+    });
+  }
+
+  #inTransaction<T>(work: () => T): T {
+    this.begin();
+    let result: T;
+    try {
+      result = this.guard(work);
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+    this.commit([]);
+    return result;
   }
 
   // The deletion is durable by now, whatever comes of this.

@@ -5,7 +5,7 @@ import { syncFolder } from '../../app/sync-folder.ts';
 import { ok, refuse, type Result } from '../../kernel/refusal.ts';
 import { StoreFailure, tenantForm, type LedgerStore } from '../../ledger/store.ts';
 import { lockFolder, type FolderLock } from './folder-lock.ts';
-import { failureOf } from './sqlite-failure.ts';
+import { failureOf, unopened } from './sqlite-failure.ts';
 import { TenantLedger } from './tenant-ledger.ts';
 import { TenantViews } from './tenant-views.ts';
 
@@ -33,15 +33,16 @@ export const openSqliteStore = (folder: string, { ownThread = false }: SqliteOpt
 };
 
 const openTenant = async (folder: string, name: string, ownThread: boolean): Promise<Tenant> => {
+  const [ledgerFile, viewsFile] = [join(folder, `ledger-${name}.sqlite`), join(folder, `views-${name}.sqlite`)];
   let ledger: TenantLedger | undefined;
   try {
-    ledger = await TenantLedger.open(folder, join(folder, `ledger-${name}.sqlite`), ownThread);
-    const views = new TenantViews(folder, join(folder, `views-${name}.sqlite`));
+    ledger = await TenantLedger.open(folder, ledgerFile, ownThread);
+    const views = new TenantViews(folder, viewsFile);
     syncFolder(folder);
     return { ledger, views };
   } catch (error) {
     await ledger?.close();
-    throw failureOf(error, folder, 'nothing-written');
+    throw ledger === undefined ? unopened(error, folder, ledgerFile, true) : unopened(error, folder, viewsFile, false);
   }
 };
 
@@ -79,7 +80,13 @@ const storeIn = (folder: string, lock: FolderLock, ownThread: boolean): LedgerSt
     opening: async (name, commitment) => (await ledger(name)).rows.opening(commitment),
     putOpening: async (name, commitment, opening) =>
       (await ledger(name)).batch((tx) => tx.putOpening(commitment, opening)),
-    eraseOpening: async (name, commitment) => (await ledger(name)).erase(commitment),
+    openings: async (name, after, limit) => (await ledger(name)).rows.openings(after, limit),
+    eraseOpening: async (name, erasure, names) => (await ledger(name)).alone('erase', [erasure, names]),
+    erasure: async (name, commitment) => (await ledger(name)).rows.erasure(commitment),
+    erasures: async (name, after, limit) => (await ledger(name)).rows.erasures(after, limit),
+    holds: async (name) => (await ledger(name)).rows.holds(),
+    putHold: async (name, held, occasion) => (await ledger(name)).alone('hold', [held, occasion]),
+    liftHold: async (name, held, occasion) => (await ledger(name)).alone('lift', [held, occasion]),
     viewRow: async (name, view, key) => (await views(name)).row(view, key),
     viewRows: async (name, view, after, limit) => (await views(name)).rows(view, after, limit),
     writeViews: async (name, rows, cursor) => (await views(name)).write(rows, cursor),

@@ -52,8 +52,9 @@ export class TenantLedger {
     });
   }
 
-  erase(commitment: string): Promise<boolean> {
-    return this.#turn.take(() => this.#writer.call('erase', [commitment]));
+  /** One thing that is done beside the batches. */
+  alone<M extends 'erase' | 'hold' | 'lift'>(method: M, args: Parameters<LedgerWriter[M]>): Promise<boolean> {
+    return this.#turn.take(() => this.#writer.call(method, args));
   }
 
   close(): Promise<void> {
