@@ -25,7 +25,8 @@ const step = (sentence: string, command: string, args: readonly string[]): void 
 };
 
 // Files that start servers and processes of their own get a process each; the rest share one, which is far faster.
-const ownProcess = /^test\/(crash|e2e|attack|server|cli|client|enforce|adapters|verify)\//;
+const ownProcess =
+  /^test\/(crash|e2e|attack|server|cli|client|enforce|adapters|verify)\/|\/postgres-[a-z-]+\.test\.ts$/;
 
 const runTests = async (files: readonly string[], isolation: 'none' | 'process'): Promise<void> => {
   const stream = run({

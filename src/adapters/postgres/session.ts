@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import { refuse } from '../../kernel/refusal.ts';
+import { StoreFailure } from '../../ledger/store.ts';
+import type { Answer, Connection, Statement, Value } from './connection.ts';
+import { failureOf, isLoss } from './postgres-failure.ts';
+
+const pauseMs = 100;
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waiting for a primary helps against these: they pass by themselves when one is promoted or a standby comes back. */
+const passes = (error: unknown): boolean =>
+  isLoss(error) ||
+  (error instanceof StoreFailure &&
+    ['store-unreachable', 'store-not-synchronous', 'store-busy'].includes(error.refusal.code));
+
+/**
+ * A connection to the primary that is made again when it is lost. Whoever begins something waits a while for it; what
+ * had been asked on a lost one is never asked again here, except for reads.
+ */
+export class Session {
+  readonly #connect: () => Promise<Connection>;
+  readonly #place: string;
+  readonly #patienceMs: number;
+  #current: Promise<Connection> | undefined;
+  #closed = false;
+
+  constructor(connect: () => Promise<Connection>, place: string, patienceMs: number) {
+    this.#connect = connect;
+    this.#place = place;
+    this.#patienceMs = patienceMs;
+  }
+
+  /** A connection that was alive a moment ago. Rejects with a `StoreFailure` when there is none for a while. */
+  async acquire(until = this.patience()): Promise<Connection> {
+    for (;;) {
+      if (this.#closed) throw closed(this.#place);
+      try {
+        const connection = await (this.#current ??= this.#connect());
+        if (!connection.lost) return connection;
+        this.#current = undefined;
+      } catch (error) {
+        this.#current = undefined;
+        if (!passes(error) || performance.now() >= until) throw failureOf(error, this.#place, 'nothing-written');
+        await pause(pauseMs);
+      }
+    }
+  }
+
+  /** Until when to wait for a primary, from now on. */
+  patience(): number {
+    return performance.now() + this.#patienceMs;
+  }
+
+  /** Asks something that changes nothing, and again on another connection when one is lost. */
+  async read(statement: Statement, values: readonly Value[]): Promise<Answer> {
+    const until = this.patience();
+    for (;;) {
+      const connection = await this.acquire(until);
+      try {
+        return await connection.ask(statement, values);
+      } catch (error) {
+        if (isLoss(error)) connection.destroy();
+        if (this.#closed) throw closed(this.#place);
+        if (!isLoss(error) || performance.now() >= until) throw failureOf(error, this.#place, 'nothing-written');
+      }
+    }
+  }
+
+  /** One statement that changes something. When its answer is lost, nobody knows what came of it. */
+  async write(statement: Statement, values: readonly Value[]): Promise<Answer> {
+    const connection = await this.acquire();
+    try {
+      const answer = await connection.ask(statement, values);
+      if (!connection.warned()) return answer;
+      throw new Error('the server warned that it may be on one machine only');
+    } catch (error) {
+      if (!isLoss(error)) throw failureOf(error, this.#place, 'nothing-written');
+      connection.destroy();
+      throw failureOf(error, this.#place, 'unknown');
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const current = this.#current;
+    this.#current = undefined;
+    const connection = await current?.catch(() => undefined);
+    if (connection !== undefined && !connection.lost) await connection.end();
+  }
+}
+
+export const closed = (place: string): StoreFailure =>
+  new StoreFailure(
+    refuse('store-closed', 'L8', `the store \`${place}\` is closed`, { store: place }, 'open it again').refusal,
+    'nothing-written',
+  );
