@@ -63,7 +63,7 @@ for (const [name, keep] of storeKinds)
   describe(`a wrong clock, over ${name}`, () => {
     it('SPEC L4: refuses commands by name and writes nothing, and goes on when the clock is right again', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       let now = noon;
       const { sequencer, fatal } = await startTally(store, kept.mark, { now: () => now });
       const submit = async (): Promise<string> => {
@@ -90,7 +90,7 @@ for (const [name, keep] of storeKinds)
 
     it('SPEC L4: a start long after the last entry is a leap that an operator accepts', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const first = await startTally(store, kept.mark, { now: () => noon });
       await first.sequencer.submit(add(1));
       await first.sequencer.close();

@@ -26,7 +26,7 @@ const tables = `
     primary key (tenant, commitment));
   create table view_rows (
     tenant text collate "C" not null, view text collate "C" not null, key bytea not null, value text not null,
-    primary key (tenant, view, key));
+    held_by text, held_until timestamptz, primary key (tenant, view, key));
   create table cursors (
     tenant text collate "C" not null, follower text collate "C" not null, next bigint not null,
     primary key (tenant, follower)) with (fillfactor = 50);
