@@ -61,3 +61,9 @@ export const askPostgres = async (text: string): Promise<readonly Record<string,
     await client.end();
   }
 };
+
+/** Resolves when no store is connected any more: the server may still be doing what a killed process asked last. */
+export const nobodyConnected = async (schema: string): Promise<void> => {
+  const asked = `select count(*)::int as sessions from pg_stat_activity where application_name = 'countersign ${schema}'`;
+  while ((await askPostgres(asked))[0]?.['sessions'] !== 0) await new Promise((resolve) => setTimeout(resolve, 10));
+};

@@ -41,6 +41,7 @@ const [defaultLockMs, idleMs, statementMs] = [10_000, 10_000, 30_000];
 
 /** What every session is told first, whatever server, user or environment say otherwise. */
 const settingsOf = (schema: string, remoteApply: boolean, lockMs: number): readonly (readonly [string, string])[] => [
+  ['application_name', `countersign ${schema}`.slice(0, 63)],
   ['search_path', `"${schema}", pg_temp`],
   ['default_transaction_isolation', 'read committed'],
   ['default_transaction_read_only', 'off'],
