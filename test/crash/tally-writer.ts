@@ -7,7 +7,16 @@ import { add, startTally, type TallyCommand } from '../ledger/tally.ts';
 import { markIn, openPlace, parsePlace } from './tally-place.ts';
 
 const [given = '', round = ''] = process.argv.slice(2);
-const say = (line: string): void => void writeSync(1, `${line}\n`);
+// At once and whole; whoever reads may be busy while the pipe fills.
+const say = (line: string): void => {
+  for (let rest = Buffer.from(`${line}\n`); rest.length > 0; )
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+};
 const inFlight = 200;
 
 const place = parsePlace(given);

@@ -7,6 +7,7 @@ import {
   chownSync,
   cpSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -32,9 +33,9 @@ test ! -e "$2/ending" || rm -rf "$2"`;
 
 const settings = `
 listen_addresses = ''
-max_connections = 60
 shared_buffers = 16MB
 wal_keep_size = 512MB
+wal_retrieve_retry_interval = 100ms
 autovacuum = off
 log_min_messages = fatal
 `;
@@ -149,22 +150,20 @@ export class PostgresCluster {
     }
   }
 
-  signal(signal: NodeJS.Signals): void {
-    process.kill(this.pid, signal);
+  /** Stops every process of the server where it stands, until `thaw`. */
+  freeze(): void {
+    for (const pid of this.#family()) signalTo(pid, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    for (const pid of this.#family()) signalTo(pid, 'SIGCONT');
   }
 
   /** Kills the server and everything that it started, as a power cut would. */
   async kill(): Promise<void> {
-    const { pid } = this;
-    const children = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }).stdout ?? '';
-    process.kill(pid, 'SIGKILL');
-    for (const child of children.split('\n').filter((line) => line !== ''))
-      try {
-        process.kill(Number(child), 'SIGKILL');
-      } catch {
-        // It went by itself.
-      }
-    await this.#gone(pid);
+    const family = this.#family();
+    for (const pid of family) signalTo(pid, 'SIGKILL');
+    for (const pid of family) await this.#gone(pid);
   }
 
   async stop(signal: 'SIGINT' | 'SIGQUIT' = 'SIGINT'): Promise<void> {
@@ -173,8 +172,14 @@ export class PostgresCluster {
     await this.#gone(pid);
   }
 
-  promote(): void {
-    this.#run('pg_ctl', ['promote', '-D', this.data, '-w', '-s']);
+  /** Makes a standby the primary. */
+  promote(): Promise<void> {
+    const { folder, environment } = this.#binaries;
+    const args = ['promote', '-D', this.data, '-w', '-s'];
+    const child = spawn(join(folder, 'pg_ctl'), args, { env: environment, cwd: '/', stdio: 'ignore', ...owner });
+    return new Promise((resolve, reject) =>
+      child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`pg_ctl promote: ${String(code)}`)))),
+    );
   }
 
   reload(): void {
@@ -190,6 +195,11 @@ export class PostgresCluster {
       await ended;
     }
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #family(): readonly number[] {
+    const { pid } = this;
+    return [pid, ...processes().flatMap(([child, parent]) => (parent === pid ? [child] : []))];
   }
 
   async #gone(pid: number): Promise<void> {
@@ -212,6 +222,36 @@ export class PostgresCluster {
     if (done.status !== 0) throw new Error(`${program}: ${done.stderr}${done.stdout}${done.error?.message ?? ''}`);
   }
 }
+
+// A bare machine may have no `ps`.
+const processes = (): readonly (readonly [child: number, parent: number])[] => {
+  if (process.platform === 'linux')
+    return readdirSync('/proc').flatMap((name) => {
+      const [, parent] = /^PPid:\s*(\d+)$/m.exec(/^\d+$/.test(name) ? statusOf(name) : '') ?? [];
+      return parent === undefined ? [] : [[Number(name), Number(parent)] as const];
+    });
+  const listed = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).stdout;
+  return listed.split('\n').flatMap((line) => {
+    const [child, parent] = line.trim().split(/\s+/).map(Number);
+    return child === undefined || parent === undefined ? [] : [[child, parent] as const];
+  });
+};
+
+const statusOf = (pid: string): string => {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+const signalTo = (pid: number, signal: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It went by itself.
+  }
+};
 
 // Short: the path of a socket has room for about a hundred characters.
 const newFolder = (): string => {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Socket } from 'node:net';
-import { Client } from 'pg';
+import { Client, type QueryConfig, type QueryResult } from 'pg';
 import type { PostgresServer } from './postgres-address.ts';
 
 /** A statement that is prepared once in each session. */
 export type Statement = { readonly name: string; readonly text: string };
 export type Value = string | number | null | Uint8Array | readonly string[] | readonly number[] | readonly Uint8Array[];
 export type Row = { readonly [column: string]: unknown };
-export type Answer = { readonly rows: readonly Row[]; readonly command: string };
+/** `warned`: the server did it, and had something to say about it. */
+export type Answer = { readonly rows: readonly Row[]; readonly command: string; readonly warned: boolean };
 
 export type Login = {
   readonly user: string;
@@ -52,6 +53,7 @@ export class Connection {
   readonly #socket: Socket;
   readonly #answerMs: number;
   #lost = false;
+  /** Whether the server has warned since its last answer. */
   #warned = false;
 
   private constructor(server: PostgresServer, login: Login, { connectMs, answerMs }: Limits) {
@@ -84,6 +86,7 @@ export class Connection {
     const connection = new Connection(server, login, limits);
     try {
       await connection.#client.connect();
+      connection.#warned = false;
     } catch (error) {
       connection.destroy();
       throw error;
@@ -95,27 +98,24 @@ export class Connection {
     return this.#lost;
   }
 
-  /** Whether the server has warned since this was last asked. */
-  warned(): boolean {
-    const warned = this.#warned;
-    this.#warned = false;
-    return warned;
-  }
-
-  async ask({ name, text }: Statement, values: readonly Value[] = [], answerMs = this.#answerMs): Promise<Answer> {
-    const { rows, command } = await this.#client.query({
-      name,
-      text,
-      values: values.map((value) => (value instanceof Uint8Array ? bufferOf(value) : value)),
-      queryMode: 'extended',
-      query_timeout: answerMs,
-    } as { name: string; text: string; values: unknown[] });
-    return { rows: rows as readonly Row[], command };
+  ask({ name, text }: Statement, values: readonly Value[] = [], answerMs = this.#answerMs): Promise<Answer> {
+    const given = values.map((value) => (value instanceof Uint8Array ? bufferOf(value) : value));
+    const asked = { name, text, values: given, queryMode: 'extended', query_timeout: answerMs };
+    return new Promise((resolve, reject) => {
+      this.#client.query(asked as QueryConfig, (error: Error | null, result: QueryResult | undefined) => {
+        // Called as the answer comes in, so what was said since the answer before belongs to this one.
+        const warned = this.#warned;
+        this.#warned = false;
+        if (error !== null) reject(error);
+        else resolve({ rows: (result?.rows ?? []) as readonly Row[], command: result?.command ?? '', warned });
+      });
+    });
   }
 
   /** Statements without values, several in one text; for tables that are made. */
   async run(text: string): Promise<void> {
     await this.#client.query(text);
+    this.#warned = false;
   }
 
   /** Ends it after what was asked has been answered. */

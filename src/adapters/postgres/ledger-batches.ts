@@ -117,12 +117,10 @@ export class LedgerBatches {
   async #lookUp(connection: Connection, tenant: string): Promise<boolean> {
     const { commitMs, place } = this.#settings;
     await lockHead(connection, tenant);
-    connection.warned();
     const { rows } = await connection.ask(sql.seeWriter, [this.writer]);
     await connection.ask(sql.noTimeout);
-    const { command } = await connection.ask(sql.commit, [], commitMs);
-    if (command !== 'COMMIT' || connection.warned())
-      throw failureOf(new Error('the look-up was not committed'), place, 'unknown');
+    const { command, warned } = await connection.ask(sql.commit, [], commitMs);
+    if (command !== 'COMMIT' || warned) throw failureOf(new Error('the look-up was not committed'), place, 'unknown');
     return (rows[0]?.['batch'] as number) >= this.#batch;
   }
 }

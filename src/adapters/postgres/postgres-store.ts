@@ -5,7 +5,7 @@ import type { Connection, Login } from './connection.ts';
 import { LedgerBatches } from './ledger-batches.ts';
 import { LedgerReads } from './ledger-reads.ts';
 import { formatPostgresAddress, type PostgresAddress } from './postgres-address.ts';
-import { failureOf } from './postgres-failure.ts';
+import { failureOf, notSynchronous } from './postgres-failure.ts';
 import { checkSynchronous, PrimaryFinder } from './primary.ts';
 import { prepareSchema } from './schema.ts';
 import { closed, Session } from './session.ts';
@@ -87,6 +87,7 @@ const open = async (options: PostgresOptions, place: string): Promise<LedgerStor
     password: options.password ?? (() => address.password ?? ''),
     tls: address.tls && (options.ca === undefined ? {} : { ca: options.ca }),
   };
+  const { patienceMs = 5000, commitMs = 30_000, settleMs = 30_000 } = options;
   const finder = new PrimaryFinder(address.servers, login, limits, place);
   const settings = settingsOf(schema, remoteApply, options.lockMs ?? defaultLockMs);
   const connect = async (writer: string): Promise<Connection> => {
@@ -99,14 +100,14 @@ const open = async (options: PostgresOptions, place: string): Promise<LedgerStor
       if (!single) await checkSynchronous(connection, place);
       await prepareSchema(connection, schema, place);
       // Whatever is read from here on has reached the standby: a primary that crashed may show what has not.
-      await connection.ask(sql.seeWriter, [writer]);
+      const { warned } = await connection.ask(sql.seeWriter, [writer], commitMs);
+      if (warned) throw notSynchronous(place, 'did not wait for its synchronous standby');
       return connection;
     } catch (error) {
       connection.destroy();
       throw error;
     }
   };
-  const { patienceMs = 5000, commitMs = 30_000, settleMs = 30_000 } = options;
   const session = (writer: string): Session => new Session(() => connect(writer), place, patienceMs);
   const batches = new LedgerBatches(session, { place, single, commitMs, settleMs });
   const others = session(batches.writer);

@@ -9,10 +9,8 @@ const pauseMs = 100;
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waiting for a primary helps against these: they pass by themselves when one is promoted or a standby comes back. */
-const passes = (error: unknown): boolean =>
-  isLoss(error) ||
-  (error instanceof StoreFailure &&
-    ['store-unreachable', 'store-not-synchronous', 'store-busy'].includes(error.refusal.code));
+const passes = ({ refusal }: StoreFailure): boolean =>
+  ['store-unreachable', 'store-not-synchronous', 'store-busy'].includes(refusal.code);
 
 /**
  * A connection to the primary that is made again when it is lost. Whoever begins something waits a while for it; what
@@ -41,7 +39,8 @@ export class Session {
         this.#current = undefined;
       } catch (error) {
         this.#current = undefined;
-        if (!passes(error) || performance.now() >= until) throw failureOf(error, this.#place, 'nothing-written');
+        const failure = failureOf(error, this.#place, 'nothing-written');
+        if (!passes(failure) || performance.now() >= until) throw failure;
         await pause(pauseMs);
       }
     }
@@ -72,7 +71,7 @@ export class Session {
     const connection = await this.acquire();
     try {
       const answer = await connection.ask(statement, values);
-      if (!connection.warned()) return answer;
+      if (!answer.warned) return answer;
       throw new Error('the server warned that it may be on one machine only');
     } catch (error) {
       if (!isLoss(error)) throw failureOf(error, this.#place, 'nothing-written');

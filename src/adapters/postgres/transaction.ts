@@ -131,7 +131,6 @@ export class Transaction implements StoreBatch {
     const { writer, batch, place, commitMs } = this.#place;
     const connection = this.#connection;
     if (connection.lost) throw failureOf(new Error('the connection was lost'), place, 'nothing-written');
-    connection.warned();
     const sent = askAll(connection, [...this.#taken(), [sql.countBatch, [writer, batch]], [sql.noTimeout, []]]);
     const committed = connection.ask(sql.commit, [], commitMs);
     const [writes, end] = await Promise.allSettled([sent, committed]);
@@ -148,7 +147,7 @@ export class Transaction implements StoreBatch {
     if (writes.status === 'rejected')
       throw new BrokenInvariant(`a batch was committed in part: ${String(writes.reason)}`);
     // The wait for the standby was cancelled by somebody: it stands here, and perhaps here only.
-    if (connection.warned())
+    if (end.value.warned)
       throw failureOf(new Error('it warned that the commit may be on one machine only'), place, 'unknown');
   }
 
@@ -169,7 +168,7 @@ export class Transaction implements StoreBatch {
     if (this.#broken !== undefined) throw this.#broken;
     try {
       const answers = await askAll(this.#connection, [...this.#taken(), [statement, values]]);
-      return answers.at(-1) ?? { rows: [], command: '' };
+      return answers.at(-1) ?? { rows: [], command: '', warned: false };
     } catch (error) {
       if (isLoss(error)) this.#connection.destroy();
       this.#broken = failureOf(error, this.#place.place, 'nothing-written');
