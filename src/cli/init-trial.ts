@@ -39,7 +39,17 @@ export type Founded = { readonly ledger: string; readonly origin: string };
  */
 export const foundTrial = async (
   plan: Plan,
-  { dir, keys, founders }: { readonly dir: string; readonly keys: string; readonly founders: readonly string[] },
+  {
+    dir,
+    keys,
+    founders,
+    config,
+  }: {
+    readonly dir: string;
+    readonly keys: string;
+    readonly founders: readonly string[];
+    readonly config?: string;
+  },
 ): Promise<Founded> => {
   const signers = await signersIn(keys);
   const wanted = Object.keys(plan.records)
@@ -77,6 +87,7 @@ export const foundTrial = async (
       genesis: { type: 'Genesis', statement, signatures, attachments: [...attachments.keys()] },
       attachments,
       logSeed: Buffer.from(d, 'base64url'),
+      ...(config === undefined ? {} : { config }),
     }),
   );
   writeNames(dir, plan.names);

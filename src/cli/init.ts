@@ -4,7 +4,7 @@ import { fingerprintWords } from '../crypto/words.ts';
 import { foundersOf, readPlan } from './founding.ts';
 import { examples } from './help.ts';
 import { makeDraft, type DraftOptions } from './init-draft.ts';
-import { finishDraft, type FinishOptions } from './init-finish.ts';
+import { configOption, finishDraft, type FinishOptions } from './init-finish.ts';
 import { signDraft, type SignOptions } from './init-sign.ts';
 import { foundTrial } from './init-trial.ts';
 import { jsonOption, outputOptions } from './options.ts';
@@ -18,10 +18,11 @@ type TrialOptions = {
   readonly policy?: readonly string[];
   readonly keys?: string;
   readonly founder: readonly string[];
+  readonly config?: string;
   readonly json: boolean;
 };
 
-const trial = async ({ dir, roster, policy, keys, founder, json, ...given }: TrialOptions): Promise<void> => {
+const trial = async ({ dir, roster, policy, keys, founder, config, json, ...given }: TrialOptions): Promise<void> => {
   if (given.trial !== true)
     usage(
       'nothing says what to found',
@@ -32,7 +33,8 @@ const trial = async ({ dir, roster, policy, keys, founder, json, ...given }: Tri
   if (dir === undefined || roster === undefined || policy === undefined || keys === undefined)
     return usage(`${missing ?? 'an option'} is missing`, 'see the examples in `countersign help init`');
   const plan = readPlan(roster, policy, keys);
-  const founded = await foundTrial(plan, { dir, keys, founders: foundersOf(plan, founder) });
+  const founders = foundersOf(plan, founder);
+  const founded = await foundTrial(plan, { dir, keys, founders, ...configOption(config) });
   const words = fingerprintWords(founded.ledger);
   if (json) return printJson({ dir, ...founded, words });
   print(founded.ledger);
@@ -80,6 +82,7 @@ export const verb: Verb = (program) => {
     .option('--policy <path...>', 'policy documents: files, or a folder of them')
     .option('--keys <folder>', 'where the keys of everybody in the roster lie, public and private')
     .addOption(founderOption())
+    .option('--config <file>', 'countersign.yaml for the new folder; it may say that the ledger lies in PostgreSQL')
     .action(trial);
   examples(
     init,
@@ -122,6 +125,7 @@ export const verb: Verb = (program) => {
     )
       .requiredOption('--dir <folder>', 'data folder to make')
       .option('--log-key <file>', 'the key that `init draft` made', 'log.key')
+      .option('--config <file>', 'countersign.yaml for the new folder; it may say that the ledger lies in PostgreSQL')
       .action((folder: string, options: FinishOptions) => finishDraft(folder, options)),
     '$ countersign init finish genesis-draft --dir /srv/countersign',
   );

@@ -2,7 +2,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { memoryStore } from '../adapters/memory/memory-store.ts';
-import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { noteVerifier, type NoteVerifier } from '../crypto/signed-note.ts';
@@ -15,6 +14,8 @@ import { leafHash, rootOf } from '../ledger/merkle.ts';
 import { MerkleSlab } from '../ledger/slab.ts';
 import type { LedgerStore, StoredEntry } from '../ledger/store.ts';
 import { genesisStatement, originOf } from '../lifecycle/genesis.ts';
+import { readServerConfig } from '../server/server-config.ts';
+import { openStoreOf } from '../server/store-config.ts';
 
 /** A ledger to look at, offline: a server's data folder, or what `ledger export` wrote. */
 export type LedgerSource = {
@@ -26,13 +27,18 @@ export type LedgerSource = {
 
 const tenant = 'main';
 
-/** Opens a folder. A data folder is locked for as long as it is open, so its server must be stopped (SPEC L9). */
+/**
+ * Opens a folder. A data folder is locked for as long as it is open, so its server must be stopped (SPEC L9); a ledger in
+ * PostgreSQL is not, and is best looked at while its servers are stopped.
+ */
 export const openLedgerSource = async (folder: string, markAt?: string): Promise<Result<LedgerSource>> => {
   if (existsSync(join(folder, 'entries.jsonl'))) {
     const store = await readExport(folder);
     return store.ok ? ok({ kind: 'export', store: store.value, tenant, mark: undefined }) : store;
   }
-  if (!existsSync(join(folder, 'ledger')))
+  const config = readServerConfig(folder);
+  if (!config.ok) return config;
+  if (config.value.store === undefined && !existsSync(join(folder, 'ledger')))
     return refuse(
       'ledger-unavailable',
       'L8',
@@ -40,7 +46,7 @@ export const openLedgerSource = async (folder: string, markAt?: string): Promise
       { folder },
       'give the data folder of a server, or a folder that `countersign ledger export` wrote',
     );
-  const store = openSqliteStore(join(folder, 'ledger'));
+  const store = await openStoreOf(folder, config.value.store);
   if (!store.ok) return store;
   return ok({
     kind: 'data folder',

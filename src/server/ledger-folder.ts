@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Quarantine } from '../app/quarantine.ts';
 import { startSequencer, type Sequencer } from '../app/sequencer.ts';
@@ -21,6 +20,8 @@ import { genesisStatement, originOf, readGenesis } from '../lifecycle/genesis.ts
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import type { State } from '../lifecycle/state.ts';
 import { privateKeyFromSeed, readLogSeed } from './log-key.ts';
+import { parseServerConfig, readServerConfig } from './server-config.ts';
+import { openStoreOf, type StoreConfig } from './store-config.ts';
 
 /** The one tenant of a data folder. */
 export const tenant = 'main';
@@ -75,6 +76,8 @@ export type Founding = {
   readonly attachments: Attachments;
   /** Seed of the Ed25519 key whose public half the genesis names as `log_key`. */
   readonly logSeed: Uint8Array;
+  /** Text of the new folder's `countersign.yaml`; it may say that the ledger lies elsewhere. */
+  readonly config?: string;
   readonly now?: () => number;
 };
 
@@ -84,13 +87,15 @@ export type Founding = {
  */
 export const foundLedger = async (
   dir: string,
-  { genesis, attachments, logSeed, now = Date.now }: Founding,
+  { genesis, attachments, logSeed, config, now = Date.now }: Founding,
 ): Promise<Result<{ readonly ledger: string; readonly origin: string }>> => {
   const read = readGenesis(genesis, attachments);
   if (!read.ok) return read;
   const { identity, statement } = read.value;
   const signer = noteSigner(identity.origin, logSeed);
   if (encodeBase64(signer.publicKey) !== statement.log_key) return keyMismatch('the log key given');
+  const configured = parseServerConfig(config ?? '');
+  if (!configured.ok) return configured;
   const place = resolve(dir);
   if (!isFree(place))
     return refuse('folder-exists', 'H8', `the folder \`${dir}\` is there already`, { dir }, 'name a new folder');
@@ -100,7 +105,16 @@ export const foundLedger = async (
     const paths = pathsOf(build);
     const key = formatOpenSshPrivateKey(privateKeyFromSeed(logSeed), `log key of ${identity.origin}`);
     writeFileSync(paths.logKey, key, { mode: 0o600, flag: 'wx' });
-    const written = await writeGenesis(paths.store, signer, markFile(paths.mark), now, genesis, attachments);
+    if (config !== undefined) writeFileSync(join(build, 'countersign.yaml'), config, { mode: 0o600, flag: 'wx' });
+    const written = await writeGenesis(
+      build,
+      configured.value.store,
+      signer,
+      markFile(paths.mark),
+      now,
+      genesis,
+      attachments,
+    );
     if (!written.ok) return written;
     renameSync(build, place);
     return ok({ ledger: identity.ledger, origin: identity.origin });
@@ -118,16 +132,25 @@ const isFree = (dir: string): boolean => {
 };
 
 const writeGenesis = async (
-  folder: string,
+  dir: string,
+  config: StoreConfig | undefined,
   signer: NoteSigner,
   mark: MarkKeeper,
   now: () => number,
   genesis: CommandOf<'Genesis'>,
   attachments: Attachments,
 ): Promise<Result<null>> => {
-  const store = openSqliteStore(folder);
+  const store = await openStoreOf(dir, config);
   if (!store.ok) return store;
   try {
+    if ((await store.value.head(tenant)).size > 0)
+      return refuse(
+        'folder-exists',
+        'H8',
+        'the store holds a ledger already',
+        {},
+        'name another `schema` for a new one',
+      );
     const started = await startSequencer({
       tenant,
       store: store.value,
@@ -173,10 +196,12 @@ const noLedger = (dir: string): Refused =>
  */
 export const openLedger = async (dir: string, options: OpenOptions = {}): Promise<Result<RunningLedger>> => {
   const paths = pathsOf(dir);
-  if (isFree(paths.store)) return noLedger(dir);
+  const config = readServerConfig(dir);
+  if (!config.ok) return config;
+  if (config.value.store === undefined && isFree(paths.store)) return noLedger(dir);
   const seed = readLogSeed(paths.logKey);
   if (!seed.ok) return seed;
-  const store = openSqliteStore(paths.store, { ownThread: true });
+  const store = await openStoreOf(dir, config.value.store, true);
   if (!store.ok) return store;
   const mark = markFile(options.markFile ?? paths.mark);
   const started = await startIn(dir, store.value, seed.value, mark, options);

@@ -5,6 +5,7 @@ import { isMap, isNode, LineCounter, parseDocument, visit, type Document } from 
 import { z } from 'zod';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { noticesConfig } from './notices-config.ts';
+import { storeConfig } from './store-config.ts';
 
 const path = z.string().min(1).max(1000);
 
@@ -18,6 +19,7 @@ const path = z.string().min(1).max(1000);
  *     git: {repository: /srv/shop.git, base: refs/heads/main}
  *     files: {root: /srv/builds}
  *     notices: {…}
+ *     store: {postgres: postgres://countersign@db1,db2/countersign, password-file: postgres.password}
  *
  * Paths are taken from the data folder on.
  */
@@ -38,6 +40,7 @@ const serverConfig = z.strictObject({
     .optional(),
   files: z.strictObject({ root: path }).optional(),
   notices: noticesConfig.optional(),
+  store: storeConfig.optional(),
 });
 export type ServerConfig = z.infer<typeof serverConfig>;
 

@@ -16,7 +16,7 @@ const constraintOf = (error: unknown): string => {
 };
 
 // Several addresses of one name that all fail come as one error without words of its own.
-const messageOf = (error: unknown): string => {
+export const messageOf = (error: unknown): string => {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
   return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ').slice(0, 300);
 };
@@ -143,4 +143,3 @@ export const unreachable = (place: string, detail: string, cause?: unknown): Sto
     'nothing-written',
     cause,
   );
-export { messageOf };
