@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Replacement } from './durable-file-thread.ts';
+import type { FileOrder } from './durable-file-thread.ts';
 import { ThreadCalls } from './thread-calls.ts';
 
 let thread: ThreadCalls | undefined;
@@ -15,9 +15,18 @@ const start = (): ThreadCalls =>
  * Resolves when the contents are on the disk, and rejects when they may not be. Another thread waits for the disk, in one
  * go: each step back here would wait for its turn. `firstTime` makes the folder too, and makes sure that the file's name lasts.
  */
-export const replaceFile = async (file: string, contents: string, firstTime: boolean): Promise<void> => {
+export const replaceFile = (file: string, contents: string, firstTime: boolean): Promise<void> =>
+  ask({ kind: 'replace', file, contents, firstTime });
+
+/**
+ * Writes into a file that is there, from a byte on, and leaves its length and the rest of it as they are. Resolves when
+ * it is on the disk; after a power cut any part of the contents may be there. A third of the price of `replaceFile`.
+ */
+export const overwriteFile = (file: string, contents: string, at: number): Promise<void> =>
+  ask({ kind: 'overwrite', file, contents, at });
+
+const ask = async (order: FileOrder): Promise<void> => {
   if (thread === undefined || thread.over) thread = start();
-  const order: Replacement = { file, contents, firstTime };
   const failure = (await thread.ask(order)) as string | null;
   if (failure !== null) throw new Error(failure);
 };

@@ -20,7 +20,7 @@ import type { MerkleSlab } from '../ledger/slab.ts';
 import type { KeptAnswer, LedgerHead, StoreBatch, StoredEntry } from '../ledger/store.ts';
 import type { EntryClock } from './sequencer-clock.ts';
 import type { Ticket } from './sequencer-intake.ts';
-import { replay, type Damage, type Folded } from './sequencer-replay.ts';
+import { isCorrupt, replay, type Damage, type EntrySource, type Folded } from './sequencer-replay.ts';
 
 /** What came of one command. `entry` is the canonical text of its entry, null when it left none. */
 export type Outcome<Event> = {
@@ -39,6 +39,12 @@ export class DamageFound extends Error {
   }
 }
 
+/** A database that is found damaged while it is in use is no better than one that is found so at the start. */
+export const damageIn = (error: unknown, size: number): Damage | undefined => {
+  if (error instanceof DamageFound) return error.damage;
+  return isCorrupt(error) && error.outcome === 'nothing-written' ? { index: size, what: error.message } : undefined;
+};
+
 export type BatchContext<State, Command extends JsonObject, Event extends JsonObject> = {
   readonly tenant: string;
   readonly decider: Decider<State, Command, Event>;
@@ -51,15 +57,20 @@ export type BatchContext<State, Command extends JsonObject, Event extends JsonOb
   readonly prune: boolean;
 };
 
-export type BatchResult<State, Event> = {
-  /** State that others have already committed, folded on the way. */
-  readonly caughtUp: Folded<State>;
-  /** State after this batch: what counts once the transaction is durable. */
+/** A state that was folded further, and the entries that led there, whoever appended them; null when they are too many. */
+export type FoldedOn<State, Command, Event> = {
   readonly after: Folded<State>;
+  readonly entries: readonly FoldedEntry<Command, Event>[] | null;
+};
+
+/** What counts once the transaction of the batch is durable. */
+export type BatchResult<State, Command, Event> = FoldedOn<State, Command, Event> & {
   readonly outcomes: readonly Outcome<Event>[];
 };
 
 const answersKeptMs = 24 * 3_600_000;
+/** Entries of others that are handed on one by one; whoever was away for longer looks at the state instead. */
+const handedOn = 4096;
 
 export const refusedOutcome = ({ refusal }: Refused): Outcome<never> => ({
   decision: { kind: 'refused', refusal, events: [] },
@@ -76,16 +87,21 @@ export const runBatch = async <State, Command extends JsonObject, Event extends 
   tx: StoreBatch,
   folded: Folded<State>,
   tickets: readonly Ticket<Command>[],
-): Promise<BatchResult<State, Event>> => {
+): Promise<BatchResult<State, Command, Event>> => {
   const before = await tx.head();
   const caughtUp = await catchUp(context, tx, folded, before);
-  const time = context.clock.next(before.time, context.now());
-  const batch = new RunningBatch(context, tx, caughtUp);
+  // The store's clock where it has one: several processes with clocks of their own would refuse each other's time.
+  const time = context.clock.next(before.time, tx.now === undefined ? context.now() : await tx.now());
+  const batch = new RunningBatch(context, tx, caughtUp.after);
   const outcomes: Outcome<Event>[] = [];
   const kept = await keptFor(tx, tickets);
   for (const ticket of tickets) outcomes.push(await batch.answer(ticket, kept.get(ticket), time));
   await batch.write(before, time);
-  return { caughtUp, after: batch.folded, outcomes };
+  return {
+    after: batch.folded,
+    entries: caughtUp.entries && [...caughtUp.entries, ...batch.entries],
+    outcomes,
+  };
 };
 
 // All at once: the store may be a message away. No two tickets of a batch have one key, since the first is in flight.
@@ -101,28 +117,36 @@ const keptFor = async <Command>(
   return new Map(keyed.map(([ticket], at) => [ticket, answers[at]]));
 };
 
-const catchUp = async <State, Command extends JsonObject, Event extends JsonObject>(
-  { tenant, decider, slab }: BatchContext<State, Command, Event>,
-  tx: StoreBatch,
+/**
+ * Folds what others appended, up to a head that the store has told: every entry is hashed, read, decided and compared
+ * again, and the tree must come to the head's root (SPEC L17). So a process signs nothing that it has not derived itself.
+ */
+export const catchUp = async <State, Command extends JsonObject, Event extends JsonObject>(
+  { tenant, decider, slab }: Pick<BatchContext<State, Command, Event>, 'tenant' | 'decider' | 'slab'>,
+  source: EntrySource,
   folded: Folded<State>,
   head: LedgerHead,
-): Promise<Folded<State>> => {
+): Promise<FoldedOn<State, Command, Event>> => {
   if (head.size < folded.size)
     throw new DamageFound({ index: head.size, what: `it was cut while it was in use, from size ${folded.size}` });
-  const next = await replay(tenant, decider, tx, folded, head.size, (entry: FoldedEntry<Command, Event>) =>
-    slab.append(entry.leafHash),
-  );
+  const entries: FoldedEntry<Command, Event>[] | null = head.size - folded.size > handedOn ? null : [];
+  const onEntry = (entry: FoldedEntry<Command, Event>): void => {
+    slab.append(entry.leafHash);
+    entries?.push(entry);
+  };
+  const next = await replay(tenant, decider, source, folded, head.size, onEntry, isCorrupt);
   if (next.damage !== undefined) throw new DamageFound(next.damage);
   if (rootOf(slab.edge()) !== head.root)
     throw new DamageFound({ index: folded.size, what: 'the head was changed while it was in use' });
-  return next.folded;
+  return { after: next.folded, entries };
 };
 
 class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> {
   folded: Folded<State>;
   readonly #context: BatchContext<State, Command, Event>;
   readonly #tx: StoreBatch;
-  readonly #entries: StoredEntry[] = [];
+  readonly #stored: StoredEntry[] = [];
+  readonly entries: FoldedEntry<Command, Event>[] = [];
 
   constructor(context: BatchContext<State, Command, Event>, tx: StoreBatch, folded: Folded<State>) {
     this.#context = context;
@@ -151,10 +175,10 @@ class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> 
   async write(before: LedgerHead, time: Result<Instant>): Promise<void> {
     const { slab, checkpoint, prune } = this.#context;
     if (prune && time.ok) await this.#tx.pruneAnswers(addMs(time.value, -answersKeptMs));
-    if (this.#entries.length === 0) return;
+    if (this.#stored.length === 0) return;
     if (checkpoint !== undefined) await this.#tx.putCheckpoint(checkpoint);
     const edge = slab.edge();
-    await this.#tx.insert(this.#entries, before, { size: slab.size, root: rootOf(edge), edge, time: this.folded.time });
+    await this.#tx.insert(this.#stored, before, { size: slab.size, root: rootOf(edge), edge, time: this.folded.time });
   }
 
   async #decide(ticket: Ticket<Command>, moment: Moment, attachments: Attachments): Promise<Outcome<Event>> {
@@ -168,14 +192,12 @@ class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> 
     const { bytes, hash } = leafOf(text.value);
     // Read back, so that the state evolves from what stands in the entry and from nothing else (INV12).
     const events = JSON.parse(eventsText) as readonly Event[];
-    const state = decider.evolve(
-      this.folded.state,
-      { ...moment, command: ticket.command, events, leafHash: hash },
-      attachments,
-    );
+    const entry = { ...moment, command: ticket.command, events, leafHash: hash };
+    const state = decider.evolve(this.folded.state, entry, attachments);
     this.folded = { state, size: moment.index + 1, time: moment.time };
     slab.append(hash);
-    this.#entries.push({ index: moment.index, bytes, leafHash: hash });
+    this.#stored.push({ index: moment.index, bytes, leafHash: hash });
+    this.entries.push(entry);
     for (const [digest, blob] of ticket.given) await this.#tx.putBlob({ digest, bytes: blob });
     for (const [commitment, opening] of ticket.openings) await this.#tx.putOpening(commitment, opening);
     return { decision: { ...decision, events }, index: moment.index, entry: text.value };

@@ -4,13 +4,17 @@ import type { JsonObject } from '../kernel/refusal.ts';
 import type { LedgerStore, ViewWrite } from '../ledger/store.ts';
 import { readStored } from './sequencer-replay.ts';
 
+/** What a follower made of a page. `written` is called once its rows are durable, by the one process that wrote them. */
+export type Followed = { readonly rows: readonly ViewWrite[]; readonly written?: () => void };
+
 /**
- * What a follower does with new entries, in order. It may see the last page again after a crash (at least once), so
- * its effects are keyed by index. View rows it gives back are written together with its cursor.
+ * What a follower does with new entries, in order. It may see the last page again after a crash (at least once), and
+ * several processes may see the same page, so its effects are keyed by index. View rows it gives back are written
+ * together with its cursor, by one of them (SPEC L18).
  */
 export type FollowHandler<Command, Event> = (
   entries: readonly FoldedEntry<Command, Event>[],
-) => Promise<readonly ViewWrite[] | void>;
+) => Promise<readonly ViewWrite[] | Followed | void>;
 
 export type Follower = {
   /** The next index it will handle. */
@@ -39,6 +43,9 @@ export class FollowerLoop<Command extends JsonObject, Event extends JsonObject> 
   readonly #options: FollowOptions;
   readonly #handler: FollowHandler<Command, Event>;
   readonly #committed: () => number;
+  readonly #leafAt: (index: number) => string;
+  /** The cursor as it was last seen in the store; null while there is none. */
+  #cursor: number | null;
   #next: number;
   #stopped = false;
   #wake: (() => void) | undefined;
@@ -49,16 +56,19 @@ export class FollowerLoop<Command extends JsonObject, Event extends JsonObject> 
     tenant: string,
     store: LedgerStore,
     options: FollowOptions,
-    next: number,
+    cursor: number | null,
     handler: FollowHandler<Command, Event>,
     committed: () => number,
+    leafAt: (index: number) => string,
   ) {
     this.#tenant = tenant;
     this.#store = store;
     this.#options = options;
     this.#handler = handler;
     this.#committed = committed;
-    this.#next = next;
+    this.#leafAt = leafAt;
+    this.#cursor = cursor;
+    this.#next = cursor ?? options.from;
     this.#running = this.#run();
   }
 
@@ -100,19 +110,43 @@ export class FollowerLoop<Command extends JsonObject, Event extends JsonObject> 
   }
 
   async #page(): Promise<void> {
+    // Others may have done it already.
+    if (this.#store.shared === true && (await this.#moved())) return;
     const to = Math.min(this.#committed(), this.#next + pageSize);
     const stored = await this.#store.entries(this.#tenant, this.#next, to);
     const entries: FoldedEntry<Command, Event>[] = [];
     for (let index = this.#next; index < to; index += 1) {
       const entry = readStored<Command, Event>(this.#tenant, index, null, stored[index - this.#next]);
       if ('what' in entry) throw new Error(`entry ${index}: ${entry.what}`);
+      // Read again from the store: what others are told must be what was decided.
+      if (entry.leafHash !== this.#leafAt(index)) throw new Error(`entry ${index}: it is not the one of the tree`);
       entries.push(entry);
     }
-    const rows = (await this.#handler(entries)) ?? [];
-    await this.#store.writeViews(this.#tenant, rows, { follower: this.#options.name, next: to });
-    this.#next = to;
+    const made = (await this.#handler(entries)) ?? [];
+    const { rows, written }: Followed = 'rows' in made ? made : { rows: made };
+    const step = { follower: this.#options.name, from: this.#cursor, next: to };
+    if (!(await this.#store.writeViews(this.#tenant, rows, step))) {
+      // Another process was faster, and wrote its own rows: the cursor says where to go on. Without one it would be asked
+      // for the same step for ever.
+      if (!(await this.#moved())) throw new Error(`the cursor of \`${this.#options.name}\` cannot be moved`);
+      return;
+    }
+    written?.();
+    this.#stand(to);
+  }
+
+  async #moved(): Promise<boolean> {
+    const cursor = (await this.#store.cursor(this.#tenant, this.#options.name)) ?? null;
+    if (cursor === this.#cursor) return false;
+    this.#stand(cursor);
+    return true;
+  }
+
+  #stand(cursor: number | null): void {
+    this.#cursor = cursor;
+    this.#next = cursor ?? this.#options.from;
     this.#waiting = this.#waiting.filter(({ size, done }) => {
-      if (size > to) return true;
+      if (size > this.#next) return true;
       done();
       return false;
     });

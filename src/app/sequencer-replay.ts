@@ -118,9 +118,14 @@ const readPage = async (source: EntrySource, from: number, to: number): Promise<
   return entries;
 };
 
+/** What a store that fails says of the ledger: an entry that cannot be read is lost, a line that is down is nothing. */
+export const isCorrupt = (error: unknown): error is StoreFailure =>
+  error instanceof StoreFailure && error.refusal.code === 'store-corrupt';
+
 /**
  * Folds the entries from `folded.size` up to `to`, each one hashed, read, decided and compared again. It stops at the
- * first damage and gives the state before it. `onEntry` sees each good entry.
+ * first damage and gives the state before it. `onEntry` sees each good entry. `isLost` says which failures of the store
+ * are damage; it rejects with all others.
  */
 export const replay = async <State, Command extends JsonObject, Event extends JsonObject>(
   tenant: string,
@@ -129,6 +134,7 @@ export const replay = async <State, Command extends JsonObject, Event extends Js
   start: Folded<State>,
   to: number,
   onEntry: (entry: FoldedEntry<Command, Event>) => void,
+  isLost: (error: StoreFailure) => boolean = () => true,
 ): Promise<Replay<State>> => {
   let folded = start;
   while (folded.size < to) {
@@ -136,7 +142,8 @@ export const replay = async <State, Command extends JsonObject, Event extends Js
     try {
       page = await readPage(source, folded.size, Math.min(to, folded.size + pageSize));
     } catch (error) {
-      if (error instanceof StoreFailure) return { folded, damage: { index: folded.size, what: error.message } };
+      if (error instanceof StoreFailure && isLost(error))
+        return { folded, damage: { index: folded.size, what: error.message } };
       throw error;
     }
     for (const stored of page.length === 0 ? [undefined] : page) {

@@ -5,9 +5,10 @@ import type { JsonObject } from '../kernel/refusal.ts';
 import { verifyCheckpoint } from '../ledger/checkpoint.ts';
 import { rootOf } from '../ledger/merkle.ts';
 import { MerkleSlab } from '../ledger/slab.ts';
-import { StoreFailure, type LedgerHead, type LedgerStore } from '../ledger/store.ts';
+import type { LedgerHead, LedgerStore } from '../ledger/store.ts';
 import type { MarkKeeper } from './mark.ts';
-import { replay, type Damage, type EntrySource, type Folded } from './sequencer-replay.ts';
+import type { Remembered } from './remembered.ts';
+import { isCorrupt, replay, type Damage, type EntrySource, type Folded } from './sequencer-replay.ts';
 
 export type AuditOptions<State, Command extends JsonObject, Event extends JsonObject> = {
   readonly tenant: string;
@@ -20,6 +21,8 @@ export type AuditOptions<State, Command extends JsonObject, Event extends JsonOb
   readonly mark: MarkKeeper;
   /** Take a ledger whose mark is gone, such as one that was restored on another machine on purpose. */
   readonly acceptMissingMark?: boolean;
+  /** Checkpoints that are kept elsewhere, such as by a mirror. One that the log key signed counts like the mark. */
+  readonly remembered?: readonly Remembered[];
 };
 
 export type Audit<State> = {
@@ -49,6 +52,8 @@ export const audit = async <State, Command extends JsonObject, Event extends Jso
   const { tenant, store, decider } = options;
   const slab = new MerkleSlab();
   const start: Folded<State> = { state: decider.initialState, size: 0, time: null };
+  // Before the head: others may append meanwhile, and keep a checkpoint that is beyond the head that was read.
+  const kept = await keptCheckpoint(store, tenant);
   const head = await readHead(store, tenant);
   const { folded, damage } = await replay(
     tenant,
@@ -60,19 +65,20 @@ export const audit = async <State, Command extends JsonObject, Event extends Jso
       slab.append(entry.leafHash);
       onEntry(entry);
     },
+    (error) => store.shared !== true || isCorrupt(error),
   );
   // A damaged entry says more than what follows from it; the mark still counts when nothing else is wrong.
   return {
     folded,
     slab,
-    signed: await signedHead(options, slab),
-    damage: damage ?? ('what' in head ? head : await checkedHead(options, head, folded, slab)),
+    signed: signedHead(options, kept.note, slab),
+    damage: damage ?? ('what' in head ? head : await checkedHead(options, kept, head, folded, slab)),
   };
 };
 
-const checkedHead: typeof checkHead = async (options, head, folded, slab) => {
+const checkedHead: typeof checkHead = async (options, kept, head, folded, slab) => {
   try {
-    return await checkHead(options, head, folded, slab);
+    return await checkHead(options, kept, head, folded, slab);
   } catch (error) {
     if (isCorrupt(error)) return { index: slab.size, what: error.message };
     throw error;
@@ -97,11 +103,17 @@ const readHead = async (store: LedgerStore, tenant: string): Promise<LedgerHead 
   }
 };
 
-const isCorrupt = (error: unknown): error is StoreFailure =>
-  error instanceof StoreFailure && error.refusal.code === 'store-corrupt';
-
 const checkHead = async <State, Command extends JsonObject, Event extends JsonObject>(
-  { tenant, store, logKey, origin, mark, acceptMissingMark = false }: AuditOptions<State, Command, Event>,
+  {
+    tenant,
+    store,
+    logKey,
+    origin,
+    mark,
+    acceptMissingMark = false,
+    remembered = [],
+  }: AuditOptions<State, Command, Event>,
+  kept: KeptCheckpoint,
   head: LedgerHead,
   folded: Folded<State>,
   slab: MerkleSlab,
@@ -110,11 +122,20 @@ const checkHead = async <State, Command extends JsonObject, Event extends JsonOb
   const edge = slab.edge();
   if (head.root !== rootOf(edge) || head.edge.hashes.join() !== edge.hashes.join() || head.time !== folded.time)
     return { index: size, what: 'the head does not belong to the entries' };
-  if ((await store.entries(tenant, size, size + 1)).length > 0)
+  // Where others append, it may be the next one by now: then the head has moved along with it.
+  if (
+    (await store.entries(tenant, size, size + 1)).length > 0 &&
+    (store.shared !== true || (await store.head(tenant)).size <= size)
+  )
     return { index: size, what: 'an entry stands behind the head' };
-  const signed = await store.checkpoint(tenant);
-  const wrongNote = signed === undefined ? undefined : checkNote('checkpoint', signed, logKey, origin, slab);
+  if (kept.lost !== undefined) return { index: size, what: kept.lost };
+  const wrongNote = kept.note === undefined ? undefined : checkNote('checkpoint', kept.note, logKey, origin, slab);
   if (wrongNote !== undefined) return wrongNote;
+  // Whatever is accepted of the mark: what the log key signed is not unsigned again (SPEC L28).
+  for (const { what, note } of remembered) {
+    const wrong = verifyCheckpoint(note, logKey, origin).ok ? checkNote(what, note, logKey, origin, slab) : undefined;
+    if (wrong !== undefined) return wrong;
+  }
   const marked = mark.read();
   if (!marked.ok) return { index: size, what: marked.refusal.message };
   if (marked.value === undefined)
@@ -126,13 +147,14 @@ const checkHead = async <State, Command extends JsonObject, Event extends JsonOb
   return checkNote('mark', marked.value.checkpoint, logKey, origin, slab);
 };
 
-const signedHead = async <State, Command extends JsonObject, Event extends JsonObject>(
-  { tenant, store, logKey, origin, mark }: AuditOptions<State, Command, Event>,
+const signedHead = <State, Command extends JsonObject, Event extends JsonObject>(
+  { logKey, origin, mark }: AuditOptions<State, Command, Event>,
+  kept: string | undefined,
   slab: MerkleSlab,
-): Promise<SignedHead | undefined> => {
+): SignedHead | undefined => {
   const marked = mark.read();
   let best: SignedHead | undefined;
-  for (const note of [await keptCheckpoint(store, tenant), marked.ok ? marked.value?.checkpoint : undefined]) {
+  for (const note of [kept, marked.ok ? marked.value?.checkpoint : undefined]) {
     if (note === undefined || checkNote('checkpoint', note, logKey, origin, slab) !== undefined) continue;
     const checkpoint = verifyCheckpoint(note, logKey, origin);
     if (checkpoint.ok && checkpoint.value.size >= (best?.size ?? 0))
@@ -141,12 +163,14 @@ const signedHead = async <State, Command extends JsonObject, Event extends JsonO
   return best;
 };
 
-// Only the largest head that holds is looked for here; what is wrong with the store was named before.
-const keptCheckpoint = async (store: LedgerStore, tenant: string): Promise<string | undefined> => {
+type KeptCheckpoint = { readonly note?: string; readonly lost?: string };
+
+const keptCheckpoint = async (store: LedgerStore, tenant: string): Promise<KeptCheckpoint> => {
   try {
-    return await store.checkpoint(tenant);
+    const note = await store.checkpoint(tenant);
+    return note === undefined ? {} : { note };
   } catch (error) {
-    if (isCorrupt(error)) return undefined;
+    if (isCorrupt(error)) return { lost: error.message };
     throw error;
   }
 };

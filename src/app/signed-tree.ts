@@ -28,6 +28,13 @@ export class SignedTree {
     return ok({ index, proof: inclusionProof(signed.size, index, this.#slab.hashAt), checkpoint: signed.note });
   }
 
+  /** The same under an earlier head that this tree holds. */
+  proveUnder(index: number, { size, root, note }: SignedHead): Result<TlogProof> {
+    if (!Number.isSafeInteger(index) || index < 0 || index >= size || this.rootAt(size) !== root)
+      return entryUnknown(`there is no entry ${index} under that checkpoint of size ${size}`);
+    return ok({ index, proof: inclusionProof(size, index, this.#slab.hashAt), checkpoint: note });
+  }
+
   /** The same as one text (c2sp.org/tlog-proof). */
   receipt(index: number): Result<string> {
     const proof = this.prove(index);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fsck } from '../app/fsck.ts';
 import { markFile } from '../app/mark.ts';
 import { noteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
+import { readCheckpointNote } from '../ledger/checkpoint.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
+import { readLosses } from '../server/accepted-loss.ts';
 import { readLogSeed } from '../server/log-key.ts';
 import { undeliveredView } from '../server/notices.ts';
 import { readServerConfig } from '../server/server-config.ts';
@@ -35,6 +37,8 @@ export const examineFolder = async (
     ...ledger,
     ...(source.ok ? [] : [logKeyAlone(dir)]),
     ...examineMark(dir, mark),
+    ...examineLosses(dir),
+    ...examineMirror(dir, mark),
     ...examineTokens(dir),
     ...examineConfiguration(dir),
   ];
@@ -159,6 +163,35 @@ const examineMark = (dir: string, given: string | undefined): readonly Finding[]
           'keep it elsewhere: countersign serve --mark FILE',
         ),
   ];
+};
+
+const examineMirror = (dir: string, mark: string | undefined): readonly Finding[] => {
+  const config = readServerConfig(dir);
+  const mirror = config.ok ? config.value.mirror : undefined;
+  if (mirror === undefined) return [];
+  const file = join(mirror, 'checkpoint');
+  const held = existsSync(file) ? readCheckpointNote(readFileSync(file, 'utf8')) : undefined;
+  if (held?.ok !== true)
+    return [wrong('mirror', `\`${mirror}\` holds no checkpoint that can be read`, 'look whether its disk is there')];
+  const marked = markFile(mark ?? join(dir, 'mark', 'main.json')).read();
+  const behind = (marked.ok ? (marked.value?.size ?? 0) : 0) - held.value.size;
+  return [
+    behind > 0
+      ? doubtful('mirror', `${behind} entries behind the mark`, 'it catches up while a server runs; look at its disk')
+      : well('mirror', `at size ${held.value.size}`),
+  ];
+};
+
+const examineLosses = (dir: string): readonly Finding[] => {
+  const losses = readLosses(dir);
+  if (!losses.ok) return [wrong('losses', losses.refusal.message, losses.refusal.help)];
+  return losses.value.map(({ accepted_at, size }) =>
+    doubtful(
+      'losses',
+      `at ${accepted_at} the ledger was started without its mark, and said to end at size ${size}`,
+      'compare with receipts and checkpoints of that time: countersign ledger restore --remembered FILE',
+    ),
+  );
 };
 
 const examineTokens = (dir: string): readonly Finding[] => {

@@ -2,10 +2,14 @@
 import { connect, readServerUrl, readTokenFile, type Client } from '../client/connect.ts';
 import { homeFolder } from '../client/home-file.ts';
 import { openSigner } from '../client/signer.ts';
+import { refuseOldServer } from '../client/server-freshness.ts';
 import { callJson, callText } from '../client/server-call.ts';
 import { isObject } from '../kernel/shape.ts';
+import { sayTime } from '../ledger/freshness.ts';
 import { alertsFinding, doubtful, well, wrong, type Finding } from './doctor-finding.ts';
+import { examineRewrite } from './doctor-rewrite.ts';
 import type { ClientOptions } from './options.ts';
+import { readPolicyFile } from './witness-policy-file.ts';
 
 const skewMs = 120_000;
 
@@ -16,6 +20,7 @@ export const examineServer = async (address: string, options: ClientOptions): Pr
   const server = url.value;
   const info = await callJson({ server, method: 'GET', path: '/v1/ledger' });
   if (!info.ok) return [wrong('server', info.refusal.message, info.refusal.help)];
+  const witnesses = readPolicyFile(options.witnesses);
   const client = await connect({
     server,
     pin: options.pin,
@@ -24,6 +29,7 @@ export const examineServer = async (address: string, options: ClientOptions): Pr
     signer: await signerOf(options),
     token: tokenOf(options),
     as: options.as,
+    witnesses,
   });
   return [
     well('server', `\`${server}\` answers`),
@@ -36,6 +42,7 @@ export const examineServer = async (address: string, options: ClientOptions): Pr
           `it serves the ledger you trust, ${client.value.anchor.pin}, and continues what you have seen of it`,
         )
       : wrong('pin', client.refusal.message, client.refusal.help),
+    ...(client.ok ? [examineHeartbeat(client.value), examineRewrite(client.value, witnesses)] : []),
     ...(client.ok ? await examineAccess(client.value, options) : []),
   ];
 };
@@ -72,6 +79,25 @@ const examineQuarantine = (info: unknown): Finding => {
         'nothing is recorded until an operator has restored it',
       )
     : well('ledger', 'not in quarantine');
+};
+
+const examineHeartbeat = ({ freshness }: Client): Finding => {
+  const now = Date.now();
+  const { withheld } = freshness;
+  const says = `its checkpoint was the newest ${sayTime(freshness, now)}`;
+  if (withheld !== null)
+    return wrong(
+      'heartbeat',
+      `${says}; it says no more since, for \`${withheld}\``,
+      'whoever runs it looks at its log, its disks and its clock',
+    );
+  return refuseOldServer(freshness, now) === undefined
+    ? well('heartbeat', says)
+    : doubtful(
+        'heartbeat',
+        says,
+        'the server may be hiding something, or a clock is wrong: compare the clocks, and checkpoints with other people',
+      );
 };
 
 // To the second, which is what the header holds; enough to see a clock that signatures would be refused for.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fsck, type FsckReport } from '../app/fsck.ts';
+import type { Damage } from '../app/sequencer-replay.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { refuseFormats, refuseTrial } from '../verify/examine.ts';
+import type { WitnessPolicy } from '../ledger/witness-policy.ts';
+import { demandFresh } from './ledger-freshness.ts';
 import { openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { escaped, exitCodes, fail, orFail, print, printJson, say, styledOut } from './output.ts';
 
@@ -11,6 +14,9 @@ export type CheckOptions = {
   readonly json: boolean;
   /** What a stranger to the server asks for: every entry under a signed checkpoint, and no trial unless they say so. */
   readonly stranger?: { readonly allowTrial?: boolean | undefined; readonly acceptV0?: boolean | undefined };
+  /** One's own policy of witnesses, and how old the newest checkpoint may be. */
+  readonly witnesses?: WitnessPolicy | undefined;
+  readonly freshWithinMs?: number | undefined;
 };
 
 /** What the check found, and of which ledger; `pinned` is null when no pin was given to compare with. */
@@ -30,7 +36,8 @@ const unreadable = (index: number, what: string): FsckReport => ({
   damage: { index, what },
 });
 
-const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Promise<Finding> => {
+const look = async (folder: string, source: LedgerSource, options: CheckOptions): Promise<Finding> => {
+  const { pin, stranger } = options;
   const identity = await readIdentity(source);
   if (!identity.ok)
     return {
@@ -42,22 +49,33 @@ const look = async (source: LedgerSource, { pin, stranger }: CheckOptions): Prom
   const { ledger, trial, logKey, origin }: LedgerIdentity = identity.value;
   if (pin !== undefined && pin !== ledger)
     return { ...unreadable(0, `it is ledger \`${ledger}\`, not the pinned \`${pin}\``), ledger, trial, pinned: false };
-  const report = orFail(
-    await fsck(source.store, source.tenant, lifecycle, logKey, {
-      origin,
-      ...(source.mark === undefined ? {} : { mark: source.mark }),
-    }),
+  const report = withFiles(
+    orFail(
+      await fsck(source.store, source.tenant, lifecycle, logKey, {
+        origin,
+        ...(source.mark === undefined ? {} : { mark: source.mark }),
+      }),
+    ),
+    await source.checkFiles?.(logKey),
   );
   const unwanted =
     stranger === undefined ? undefined : (refuseTrial(trial, stranger) ?? refuseFormats(trial, stranger));
   // Damage is told first: it matters whatever kind of ledger this is.
   if (report.sound && unwanted !== undefined) fail(unwanted.refusal);
+  if (report.sound && (options.witnesses !== undefined || options.freshWithinMs !== undefined))
+    await demandFresh(folder, source, { logKey, ...options });
   const found = { ...report, ledger, trial, pinned: pin === undefined ? null : true };
   const signed = report.signedSize ?? 0;
   if (!report.sound || stranger === undefined || signed === report.entries) return found;
   const what = 'it and what follows stand under no checkpoint that the log key signed';
   return { ...found, sound: false, damage: { index: signed, what } };
 };
+
+// Of two things that are wrong, the first; of one thing seen twice, the one that names the file.
+const withFiles = (report: FsckReport, files: Damage | undefined): FsckReport =>
+  files === undefined || (report.damage !== null && report.damage.index < files.index)
+    ? report
+    : { ...report, sound: false, damage: files };
 
 const tell = (folder: string, found: Finding): void => {
   const { sound, damage, entries, blobs, root, time, signedSize } = found;
@@ -83,7 +101,7 @@ const tell = (folder: string, found: Finding): void => {
 export const checkLedger = async (folder: string, options: CheckOptions): Promise<void> => {
   const source = orFail(await openLedgerSource(folder, options.mark));
   try {
-    const found = await look(source, options);
+    const found = await look(folder, source, options);
     if (options.json) printJson(found);
     else tell(folder, found);
     if (!found.sound) process.exitCode = exitCodes.verificationFailed;

@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Option, type Command } from 'commander';
 import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
-import { exportLedger } from './ledger-export.ts';
+import { copyVerbs } from './ledger-copies.ts';
+import { folderOptions, pinOption, type Folder } from './ledger-options.ts';
+import { addHistoryVerbs } from './ledger-history.ts';
 import { proveEntry } from './ledger-proof.ts';
-import { acceptV0Option, jsonOption } from './options.ts';
+import { durationMs } from './duration.ts';
+import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
 import { usage } from './output.ts';
 import type { Verb } from './verb.ts';
+import { readPolicyFile } from './witness-policy-file.ts';
 
-type VerifyLedgerOptions = CheckOptions & { readonly allowTrial?: true; readonly acceptV0?: boolean };
-type Folder = { readonly dir: string; readonly mark?: string };
-
-const folderOptions = (command: Command): Command =>
-  command
-    .addOption(
-      new Option('--dir <folder>', 'data folder of a stopped server, or an export').env('COUNTERSIGN_DIR').default('.'),
-    )
-    .option('--mark <file>', 'the mark, where it does not lie in the data folder');
-
-const pinOption = (): Option =>
-  new Option('--pin <digest>', 'digest of the genesis the ledger must begin with').env('COUNTERSIGN_PIN');
-
+type VerifyLedgerOptions = Omit<CheckOptions, 'witnesses'> & {
+  readonly allowTrial?: true;
+  readonly acceptV0?: boolean;
+  readonly fresh?: string;
+  readonly witnesses?: string;
+};
 export const verb: Verb = (program) => {
-  const ledger = program.command('ledger').description('Check, export or prove a ledger, without its server.');
+  const ledger = program
+    .command('ledger')
+    .description('Check, export or prove a ledger, without its server; compare what people have seen of it.');
 
   examples(
     jsonOption(
@@ -48,32 +46,27 @@ export const verb: Verb = (program) => {
       .addOption(pinOption())
       .option('--mark <file>', 'the mark, where it does not lie in the data folder')
       .option('--allow-trial', 'take a trial ledger, which one person may have started alone')
+      .option('--fresh <duration>', 'also ask that its newest checkpoint is no older, such as 10m')
+      .addOption(witnessesOption())
       .addOption(acceptV0Option())
-      .action((folder: string, { allowTrial, acceptV0, ...options }: VerifyLedgerOptions) => {
+      .action((folder: string, { allowTrial, acceptV0, fresh, witnesses, ...options }: VerifyLedgerOptions) => {
         if (options.pin === undefined)
           usage(
             '--pin is missing: without it a ledger proves nothing',
             'take the pin from a founder, never from whoever gave you the folder; `ledger fsck` needs none',
           );
-        return checkLedger(folder, { ...options, stranger: { allowTrial, acceptV0 } });
+        return checkLedger(folder, {
+          ...options,
+          stranger: { allowTrial, acceptV0 },
+          witnesses: readPolicyFile(witnesses),
+          freshWithinMs: fresh === undefined ? undefined : durationMs(fresh, '--fresh'),
+        });
       }),
     '# The pin comes from the founders, never from whoever gave you the folder',
     '$ countersign ledger verify ./export --pin sha256:…',
   );
 
-  examples(
-    jsonOption(
-      folderOptions(
-        ledger
-          .command('export')
-          .description('Write entries, documents and the newest checkpoint into a folder for somebody else.')
-          .argument('<out>', 'folder to make'),
-      ),
-    ).action((out: string, { dir, ...options }: Folder & { readonly json: boolean }) =>
-      exportLedger(dir, out, options),
-    ),
-    '$ countersign ledger export ./export --dir /srv/countersign',
-  );
+  copyVerbs(ledger);
 
   examples(
     folderOptions(
@@ -88,4 +81,6 @@ export const verb: Verb = (program) => {
       ),
     '$ countersign ledger proof 7 --dir /srv/countersign --out entry-7.tlog-proof',
   );
+
+  addHistoryVerbs(ledger);
 };

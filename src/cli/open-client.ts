@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { connect, readTokenFile, type Client } from '../client/connect.ts';
 import { homeFolder } from '../client/home-file.ts';
+import { refuseOldServer } from '../client/server-freshness.ts';
 import { openSigner, type Signer } from '../client/signer.ts';
+import { sayTime } from '../ledger/freshness.ts';
 import type { ClientOptions, VerifyingOptions } from './options.ts';
-import { fail, orFail, usage } from './output.ts';
+import { durationMs } from './duration.ts';
+import { escaped, fail, orFail, usage, warn } from './output.ts';
+import { readPolicyFile } from './witness-policy-file.ts';
 
 /** Opens the signer that `--key` names; for verbs that sign, a missing key is a usage error. */
 export const openKey = async (
@@ -45,11 +49,25 @@ export const openClient = async (options: VerifyingOptions, given: Needs = {}): 
       home: homeFolder(process.env),
       allowTrial: options.allowTrial,
       acceptV0: options.acceptV0 === true,
+      witnesses: readPolicyFile(options.witnesses),
+      freshWithinMs: options.fresh === undefined ? undefined : durationMs(options.fresh, '--fresh'),
     }),
   );
+  warnOfSilence(client);
   if (given.verifies !== true || client.anchor.trial || client.acceptV0) return client;
   // Loaded only now: it brings the whole pure core with it.
   const { refuseFormats } = await import('../verify/examine.ts');
   const unwanted = refuseFormats(client.anchor.trial, client);
   return unwanted === undefined ? client : fail(unwanted.refusal);
+};
+
+// A server that was cut off, restored or stopped in its tracks shows no error: only its silence shows it (SPEC L21).
+const warnOfSilence = ({ server, freshness }: Client): void => {
+  const now = Date.now();
+  if (refuseOldServer(freshness, now) === undefined) return;
+  const itself = freshness.withheld === null ? '' : `; it gives the reason \`${escaped(freshness.withheld)}\``;
+  warn(
+    `the newest checkpoint of ${server} is not fresh: ${sayTime(freshness, now)}${itself}. ` +
+      'The server may be hiding something, or a clock is wrong: compare checkpoints with other people (`countersign ledger compare`).',
+  );
 };

@@ -12,7 +12,13 @@ export type ClientOptions = {
   /** False with `--no-input`: never ask a question. */
   readonly input: boolean;
   readonly allowTrial: boolean;
+  readonly fresh?: string;
+  readonly witnesses?: string;
 };
+
+/** `--witnesses`, for whoever trusts the clocks and the word of others than the operator. */
+export const witnessesOption = (): Option =>
+  new Option('--witnesses <file>', 'your own policy of witnesses (c2sp.org/tlog-policy)').env('COUNTERSIGN_WITNESSES');
 
 const options = {
   server: () => new Option('--server <url>', 'the server, such as https://gate.example.org').env('COUNTERSIGN_SERVER'),
@@ -27,6 +33,11 @@ const options = {
       'COUNTERSIGN_AS',
     ),
   tokenFile: () => new Option('--token-file <file>', 'file with a token for reading').env('COUNTERSIGN_TOKEN_FILE'),
+  fresh: () =>
+    new Option('--fresh <duration>', 'refuse a server whose newest checkpoint is older, such as 10m').env(
+      'COUNTERSIGN_FRESH',
+    ),
+  witnesses: () => witnessesOption(),
   allowTrial: () => new Option('--allow-trial', 'accept a trial ledger, which one person started alone').default(false),
 } as const;
 

@@ -10,6 +10,9 @@ const sayQuarantine = ({ index, what, still_works }: Quarantine, dir: string): v
   say(styled(['red', 'bold'], `QUARANTINE: the ledger is damaged from entry ${index} on: ${escaped(what)}`));
   say('  Nothing is appended: no votes, no permits. Still working: ' + still_works.join(', ') + '.');
   say(`  Stop this server, look with \`countersign ledger fsck --dir ${dir}\`, and put the right files back.`);
+  say(
+    `  A missing end comes back from a mirror or an export: \`countersign ledger restore --dir ${dir} --from COPY\`.`,
+  );
 };
 
 /** What an operator needs to see first, on stdout; stderr is for log lines: where it listens, which ledger, how far. */
@@ -29,7 +32,7 @@ export const sayServing = (server: RunningServer): void => {
 const sameSignalMs = 1000;
 
 /** Stops once on SIGTERM or SIGINT; a second signal, a second later or more, ends the process where it stands. */
-export const stopOnSignal = (server: RunningServer): void => {
+export const stopOnSignal = (server: { readonly stop: () => Promise<void> }): void => {
   let stoppingSince: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {
@@ -64,9 +67,15 @@ export const startServing = async (options: ServeOptions): Promise<RunningServer
 };
 
 export const serve = async (options: ServeVerbOptions): Promise<void> => {
-  const { dir, publicUrl, tlsCert, tlsKey, trustedProxy, mark, acceptMissingMark, acceptTimeJump } = options;
+  const { dir, publicUrl, tlsCert, tlsKey, trustedProxy, mark, acceptMissingMark, acceptLoss, acceptTimeJump } =
+    options;
   if ((tlsCert === undefined) !== (tlsKey === undefined))
     usage('--tls-cert and --tls-key go together', 'give both, or neither');
+  if (acceptLoss !== undefined && !/^(0|[1-9]\d{0,14})$/.test(acceptLoss))
+    usage(
+      `--accept-loss \`${acceptLoss}\` is no size`,
+      'give the number of entries at which the ledger ends, such as 480',
+    );
   await startServing({
     dir,
     fallbackPort: 7080,
@@ -75,7 +84,8 @@ export const serve = async (options: ServeVerbOptions): Promise<void> => {
     ...(tlsCert === undefined || tlsKey === undefined ? {} : { tls: { certificate: tlsCert, key: tlsKey } }),
     ...(trustedProxy === undefined ? {} : { trustedProxies: trustedProxy }),
     ...(mark === undefined ? {} : { markFile: mark }),
-    acceptMissingMark: acceptMissingMark === true,
+    ...(acceptMissingMark === undefined ? {} : { acceptMissingMark }),
+    ...(acceptLoss === undefined ? {} : { acceptLoss: Number(acceptLoss) }),
     acceptTimeJump: acceptTimeJump === true,
     fatal: (error) =>
       fail({

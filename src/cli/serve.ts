@@ -13,6 +13,7 @@ export type ServeVerbOptions = {
   readonly trustedProxy?: readonly string[];
   readonly mark?: string;
   readonly acceptMissingMark?: true;
+  readonly acceptLoss?: string;
   readonly acceptTimeJump?: true;
 };
 
@@ -43,6 +44,10 @@ export const verb: Verb = (program) => {
       )
       .option('--mark <file>', 'where the mark is kept, best on another disk (default: DIR/mark/main.json)')
       .option('--accept-missing-mark', 'start although the mark is gone; only after you found out why')
+      .option(
+        '--accept-loss <size>',
+        'the same, and say at which size the ledger ends; it is recorded, and told on every channel',
+      )
       .option('--accept-time-jump', 'believe the clock although it is more than 24 h after the last entry')
       .action(async (options: ServeVerbOptions) => (await import('./serve-run.ts')).serve(options)),
     '$ countersign serve --dir /srv/countersign',

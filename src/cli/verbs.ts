@@ -48,6 +48,7 @@ export const verbs = {
   demo: { group: run, summary: 'show on real things that nobody gets through alone', load: () => import('./demo.ts') },
   init: { group: run, summary: 'found a ledger', load: () => import('./init.ts') },
   serve: { group: run, summary: 'run the server of a ledger', load: () => import('./serve.ts') },
+  witness: { group: run, summary: "cosign other people's logs", load: () => import('./witness.ts') },
   token: { group: run, summary: 'make, list and revoke tokens for reading', load: () => import('./token.ts') },
   policy: { group: run, summary: 'check policy documents, or propose new policy', load: () => import('./policy.ts') },
   roster: { group: run, summary: 'show who there is, or propose a change', load: () => import('./roster.ts') },

@@ -6,12 +6,16 @@ import { instantFromMs } from '../kernel/instant.ts';
 import { formatVerdict } from '../verify/report.ts';
 import { verifyFile } from '../verify/verify.ts';
 import { examples } from './help.ts';
-import { acceptV0Option, jsonOption } from './options.ts';
+import { durationMs } from './duration.ts';
+import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
 import { exitCodes, printJson, usage } from './output.ts';
 import type { Verb } from './verb.ts';
+import { saysFork, verifyFork } from './verify-fork.ts';
+import { readPolicyFile } from './witness-policy-file.ts';
 
 type VerifyOptions = {
   readonly pin?: string;
+  readonly logKey?: string;
   readonly minPersons?: string;
   readonly audience?: string;
   readonly action?: string;
@@ -19,6 +23,8 @@ type VerifyOptions = {
   readonly unexpired?: true;
   readonly allowTrial?: true;
   readonly acceptV0?: boolean;
+  readonly fresh?: string;
+  readonly witnesses?: string;
   readonly json: boolean;
 };
 
@@ -33,6 +39,11 @@ const readInput = (file: string): Uint8Array => {
 };
 
 const verify = async (file: string, options: VerifyOptions): Promise<void> => {
+  const found = statSync(file, { throwIfNoEntry: false });
+  const folder = found?.isDirectory() === true;
+  // A proof of a fork needs no pin. For anything else what is wrong with the options is told before that of the file.
+  const bytes = folder || (found === undefined && file !== '-') ? undefined : readInput(file);
+  if (bytes !== undefined && saysFork(bytes)) return verifyFork(bytes, options);
   const { pin, minPersons, audience, action, target, json } = options;
   if (pin === undefined)
     return usage(
@@ -43,17 +54,22 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
     usage(`\`${pin}\` is no pin`, 'a pin is `sha256:` and 64 lowercase hex digits');
   if (minPersons !== undefined && !/^\d{1,3}$/.test(minPersons))
     usage(`--min-persons \`${minPersons}\` is no number`, 'give how many persons must have approved, such as 2');
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+  const witnesses = readPolicyFile(options.witnesses);
+  const withinMs = options.fresh === undefined ? undefined : durationMs(options.fresh, '--fresh');
+  if (folder) {
     const { checkLedger } = await import('./ledger-check.ts');
-    return checkLedger(file, { pin, json, stranger: { allowTrial: options.allowTrial, acceptV0: options.acceptV0 } });
+    const stranger = { allowTrial: options.allowTrial, acceptV0: options.acceptV0 };
+    return checkLedger(file, { pin, json, stranger, witnesses, freshWithinMs: withinMs });
   }
-  const verdict = verifyFile(readInput(file), {
+  const verdict = verifyFile(bytes ?? readInput(file), {
     pin,
     allowTrial: options.allowTrial,
     acceptV0: options.acceptV0,
     minPersons: minPersons === undefined ? undefined : Number(minPersons),
     now: options.unexpired === true ? instantFromMs(Date.now()) : undefined,
     expect: { audience, action, target },
+    witnesses,
+    fresh: withinMs === undefined ? undefined : { now: instantFromMs(Date.now()), withinMs },
   });
   if (json) printJson(verdict);
   else process.stdout.write(formatVerdict(verdict));
@@ -66,7 +82,7 @@ export const verb: Verb = (program) => {
       program
         .command('verify')
         .description(
-          'Check a permit, an evidence bundle or a whole ledger, offline: from your own pin, without any server. ' +
+          'Check a permit, an evidence bundle, a proof of a fork or a whole ledger, offline: from your own pin, without any server. ' +
             'Says what holds, and what the file does not prove.',
         )
         .argument('<file>', 'permit or evidence file, `-` for standard input, or the folder of an exported ledger'),
@@ -76,6 +92,7 @@ export const verb: Verb = (program) => {
           'COUNTERSIGN_PIN',
         ),
       )
+      .option('--log-key <key>', "for a proof of a fork: the log's verifier key; by default the one known for the pin")
       .option(
         '--min-persons <count>',
         'least number of distinct persons who approved (default: 1; 2 for tier critical)',
@@ -84,11 +101,17 @@ export const verb: Verb = (program) => {
       .option('--target <target>', 'the target it has to be for')
       .option('--audience <name>', 'the enforcement point it has to be for')
       .option('--unexpired', "also asks that it has not expired, by this machine's clock")
+      .option('--fresh <duration>', 'also asks that its checkpoint is no older, such as 10m')
+      .addOption(witnessesOption())
       .option('--allow-trial', 'take files of a trial ledger, which one person may have started alone')
       .addOption(acceptV0Option())
       .action(verify),
     '# Exit code 0: it holds; 7: it does not',
     '$ countersign verify evidence.json --pin sha256:… --min-persons 2',
+    "# Fresh by the clocks of your own witnesses, not by the log's",
+    '$ countersign verify permit.json --pin sha256:… --fresh 10m --witnesses witnesses.policy',
     '$ countersign verify ./export --pin sha256:…',
+    '# A time lock by the clocks of witnesses that you choose',
+    '$ countersign verify permit.json --pin sha256:… --witnesses witnesses.policy',
   );
 };

@@ -78,7 +78,20 @@ export const permitAnswer: Check<PermitAnswer> = loose({
   file: long,
   receipt: nullable(receiptAnswer),
 });
-export const ledgerInfoAnswer: Check<Omit<LedgerInfo, 'quarantine'>> = loose({
+/** A server of an earlier version says nothing of heartbeats: undefined, which is no time at all. */
+const heartbeatAnswer = loose({
+  note: nullable(text(65_536)),
+  every_ms: integer(1),
+  withheld: nullable(plain),
+  quorum_at: nullable(instant),
+  asks_for_quorum: boolean,
+  witnesses: listOf(loose({ name: plain, cosigned_at: nullable(instant), failing: nullable(plain) }), 64),
+});
+export type HeartbeatAnswer = Checked<typeof heartbeatAnswer>;
+export type LedgerAnswer = Omit<LedgerInfo, 'quarantine' | 'heartbeat'> & {
+  readonly heartbeat: HeartbeatAnswer | undefined;
+};
+export const ledgerInfoAnswer: Check<LedgerAnswer> = loose({
   ledger: digest,
   tenant: matching(/^[a-z][a-z0-9-]{0,62}$/, 'a tenant name'),
   origin: plain,
@@ -87,6 +100,7 @@ export const ledgerInfoAnswer: Check<Omit<LedgerInfo, 'quarantine'>> = loose({
   size: integer(0),
   root: hash,
   checkpoint: plain,
+  heartbeat: optional(heartbeatAnswer),
   roster: loose({ version: integer(0), root: hash }),
   policy: loose({ version: integer(0), digest }),
 });

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import type { LedgerInfo } from '../contract/api.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { noteVerifier, parseVerifierKey, type NoteVerifier } from '../crypto/signed-note.ts';
 import { decodeBase64 } from '../kernel/base64.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import { ok, refuse, type JsonObject, type JsonValue, type Refused, type Result } from '../kernel/refusal.ts';
 import { isObject } from '../kernel/shape.ts';
-import { entryAnswer, ledgerInfoAnswer, readAnswer } from './answers.ts';
+import type { WitnessPolicy } from '../ledger/witness-policy.ts';
+import { entryAnswer, ledgerInfoAnswer, readAnswer, type LedgerAnswer } from './answers.ts';
 import { acceptCheckpoint, type LedgerAnchor, type SeenCheckpoint } from './history.ts';
-import { callJson, callText, malformedAnswer } from './server-call.ts';
+import { callBytes, callJson, callText, malformedAnswer } from './server-call.ts';
+import { readFreshness, refuseOldServer, type ServerFreshness } from './server-freshness.ts';
 import { openSession } from './session.ts';
 import type { Signer } from './signer.ts';
 import { openSessionStore, openTrustStore, type TrustStore } from './trust-store.ts';
@@ -29,6 +30,10 @@ export type ConnectOptions = {
   readonly allowTrial?: boolean | undefined;
   /** Takes formats of version v0 outside trial ledgers. */
   readonly acceptV0?: boolean | undefined;
+  /** Whom one's own policy asks for, so that freshness is judged by their clocks and not by the log's. */
+  readonly witnesses?: WitnessPolicy | undefined;
+  /** How old the server's newest head may be; a server whose head is older, or says no time, is refused (SPEC Y12). */
+  readonly freshWithinMs?: number | undefined;
 };
 
 /** A server that showed the ledger behind the pin, with no contradiction to what was seen of it before. */
@@ -40,13 +45,16 @@ export type Client = {
   readonly acceptV0: boolean;
   readonly signer: Signer | undefined;
   /** As the server says it; what counts in it was checked. */
-  readonly info: Omit<LedgerInfo, 'quarantine'>;
+  readonly info: LedgerAnswer;
+  /** When the server's head was the newest at this contact, and by whose clock. */
+  readonly freshness: ServerFreshness;
   /** The newest checkpoint of this contact, verified: what a vote names as seen. */
   readonly seen: () => SeenCheckpoint;
   /** Takes a checkpoint from anywhere: verified, consistent, remembered; or refused loudly. */
   readonly accept: (note: string) => Promise<Result<SeenCheckpoint>>;
   readonly get: (path: string) => Promise<Result<JsonValue>>;
   readonly getText: (path: string) => Promise<Result<string>>;
+  readonly getBytes: (path: string) => Promise<Result<Uint8Array>>;
   /** POST, sent again after a passing failure: the key makes that safe. `asReader` sends the session along. */
   readonly post: (path: string, body: JsonObject, options: PostOptions) => Promise<Result<JsonValue>>;
   /** Who signs here. */
@@ -111,6 +119,15 @@ export const connect = async (options: ConnectOptions): Promise<Result<Client>> 
   const accept = (note: string) => acceptCheckpoint({ server: server.value, anchor: anchor.value, store }, note);
   const first = await accept(info.value.checkpoint);
   if (!first.ok) return first;
+  // The note with the time may be of a smaller size, where witnesses have not come to the newest yet.
+  const beat = info.value.heartbeat?.note ?? null;
+  const held = beat === null ? first : await accept(beat);
+  if (!held.ok) return held;
+  const freshness = readFreshness(info.value.heartbeat, anchor.value.logKey, options.witnesses);
+  if (!freshness.ok) return freshness;
+  const { freshWithinMs } = options;
+  const stale = freshWithinMs === undefined ? undefined : refuseOldServer(freshness.value, Date.now(), freshWithinMs);
+  if (stale !== undefined) return stale;
   let seen = first.value;
   const acceptNewer = async (note: string): Promise<Result<SeenCheckpoint>> => {
     const accepted = await accept(note);
@@ -125,6 +142,7 @@ export const connect = async (options: ConnectOptions): Promise<Result<Client>> 
     acceptV0: options.acceptV0 === true,
     signer: options.signer,
     info: info.value,
+    freshness: freshness.value,
     seen: () => seen,
     accept: acceptNewer,
     ...reading,
@@ -195,9 +213,9 @@ const tokenNotTaken = (server: string): Refused =>
     'look at `--token-file` and COUNTERSIGN_TOKEN_FILE, which may belong to another server; or give `--key FILE`',
   );
 
-type Reading = Pick<Client, 'get' | 'getText' | 'post' | 'principal' | 'signIn'>;
+type Reading = Pick<Client, 'get' | 'getText' | 'getBytes' | 'post' | 'principal' | 'signIn'>;
 
-const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInfo, 'ledger' | 'tenant'>): Reading => {
+const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerAnswer, 'ledger' | 'tenant'>): Reading => {
   const sessions = openSessionStore(options.home);
   let session = openSession({ ...options, server, info, sessions });
   // A session may have ended, or been forgotten by a server that started anew: then once more, with a fresh one.
@@ -215,6 +233,7 @@ const readingOf = (options: ConnectOptions, server: string, info: Pick<LedgerInf
   return {
     get: (path) => reading((token) => callJson({ server, method: 'GET', path, token })),
     getText: (path) => reading((token) => callText({ server, method: 'GET', path, token })),
+    getBytes: (path) => reading((token) => callBytes({ server, method: 'GET', path, token })),
     post: (path, body, { idempotencyKey, asReader = false }) =>
       asReader
         ? reading((token) => callJson({ server, method: 'POST', path, body, token, idempotencyKey }))

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { NoteVerifier } from '../crypto/signed-note.ts';
+import { formatVerifierKey, type NoteVerifier } from '../crypto/signed-note.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { readCheckpointNote, verifyCheckpoint, type Checkpoint } from '../ledger/checkpoint.ts';
 import { verifyConsistency } from '../ledger/proof.ts';
 import { consistencyAnswer, readAnswer } from './answers.ts';
+import { proveFork } from './prove-fork.ts';
 import { callJson } from './server-call.ts';
 import type { TrustStore } from './trust-store.ts';
 
@@ -15,19 +16,33 @@ export type LedgerAnchor = {
   readonly logKey: NoteVerifier;
 };
 
-type Setting = { readonly server: string; readonly anchor: LedgerAnchor; readonly store: TrustStore };
+type Setting = {
+  readonly server: string;
+  readonly anchor: LedgerAnchor;
+  readonly store: TrustStore;
+  /** Where the checkpoint comes from, when it is not the server that shows it. */
+  readonly file?: string;
+};
 
 /** A checkpoint with the note that its log signed. */
 export type SeenCheckpoint = { readonly checkpoint: Checkpoint; readonly note: string };
 
-const twoHistories = (setting: Setting, notes: { readonly [name: string]: string }, why: string): Refused => {
-  const folder = setting.store.keepEvidence(setting.anchor.pin, notes);
+type TwoNotes = { readonly 'seen.note': string; readonly 'shown.note': string };
+
+// At once, while the server still shows it: a proof that anybody can check is worth more than one person's word.
+const twoHistories = async (setting: Setting, notes: TwoNotes, why: string): Promise<Refused> => {
+  const { server, anchor, store } = setting;
+  const fork = await proveFork(anchor.logKey, notes['seen.note'], notes['shown.note'], server);
+  const folder = store.keepEvidence(anchor.pin, fork.ok ? { ...notes, 'fork.json': fork.value } : notes);
+  const key = formatVerifierKey(anchor.logKey);
   return refuse(
     'history-forked',
     'W1',
-    `the server shows another history of this ledger than the one this machine has seen: ${why}`,
-    { evidence: folder },
-    `sign nothing; both signed checkpoints are kept in \`${folder}\`: show them to the ledger's founders, for they prove it`,
+    `${setting.file === undefined ? 'the server shows' : `\`${setting.file}\` is of`} another history of this ledger than the one this machine has seen: ${why}`,
+    { evidence: folder, proven: fork.ok },
+    fork.ok
+      ? `sign nothing; \`${folder}/fork.json\` proves it to anybody: \`countersign verify ${folder}/fork.json --log-key ${key}\`. Show it to the ledger's founders`
+      : `sign nothing; both signed checkpoints are kept in \`${folder}\`: show them to the ledger's founders. \`countersign ledger evidence ${folder} --server ${server} --log-key ${key}\` makes a proof of them where the server shows its tiles`,
   );
 };
 
@@ -36,9 +51,9 @@ const shortened = (setting: Setting, notes: { readonly [name: string]: string },
   return refuse(
     'history-shortened',
     'W1',
-    `the server cannot show that its ledger holds what this machine has seen: ${why}`,
+    `the server cannot show that its ledger holds what ${setting.file === undefined ? 'this machine has seen' : `this machine has seen and \`${setting.file}\` says`}: ${why}`,
     { evidence: folder },
-    `sign nothing; the checkpoints are kept in \`${folder}\`: ask the operator whether an old copy was restored`,
+    `sign nothing; the checkpoints are kept in \`${folder}\`: ask the operator whether an old copy was restored. Were it another history, \`countersign ledger evidence ${folder} --server URL --log-key ${formatVerifierKey(setting.anchor.logKey)}\` proves it with a server that shows the larger one`,
   );
 };
 
@@ -64,14 +79,11 @@ export const acceptCheckpoint = async (setting: Setting, note: string): Promise<
   }
   const kept = await store.remember(server, {
     pin: anchor.pin,
-    genesis: { tenant: anchor.tenant, log_key: formatKey(anchor.logKey), trial: anchor.trial },
+    genesis: { tenant: anchor.tenant, log_key: formatVerifierKey(anchor.logKey), trial: anchor.trial },
     checkpoint: note,
   });
   return kept.ok ? ok({ checkpoint: shown.value, note }) : kept;
 };
-
-const formatKey = ({ name, id, publicKey }: NoteVerifier): string =>
-  `${name}+${id}+${Buffer.concat([Buffer.from([1]), publicKey]).toString('base64')}`;
 
 // These say that the server cannot answer now, and nothing about its ledger; it is a "no" all the same.
 const passing = new Set<string>([

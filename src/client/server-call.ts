@@ -17,7 +17,7 @@ export type Call = {
   readonly timeoutMs?: number;
 };
 
-export type Answer = { readonly status: number; readonly text: string };
+export type Answer = { readonly status: number; readonly body: Buffer };
 
 const maxAnswerBytes = 64 * 1024 * 1024;
 const defaultTimeoutMs = 30_000;
@@ -39,7 +39,7 @@ const reasonOf = (error: unknown): string => {
   return cause?.code ?? cause?.message ?? error.message;
 };
 
-const readBody = async (response: Response): Promise<string | undefined> => {
+const readBody = async (response: Response): Promise<Buffer | undefined> => {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
@@ -47,7 +47,7 @@ const readBody = async (response: Response): Promise<string | undefined> => {
     if (size > maxAnswerBytes) return undefined;
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 };
 
 const once = async (call: Call): Promise<Result<Answer>> => {
@@ -64,10 +64,10 @@ const once = async (call: Call): Promise<Result<Answer>> => {
       signal: AbortSignal.timeout(Math.ceil(call.timeoutMs ?? defaultTimeoutMs)),
       ...(call.method === 'POST' ? { body: JSON.stringify(call.body ?? {}) } : {}),
     });
-    const text = await readBody(response);
-    return text === undefined
+    const body = await readBody(response);
+    return body === undefined
       ? unreachable(call.server, `its answer is longer than ${maxAnswerBytes} bytes`)
-      : ok({ status: response.status, text });
+      : ok({ status: response.status, body });
   } catch (error) {
     return unreachable(call.server, reasonOf(error));
   }
@@ -78,7 +78,7 @@ const isPassing = (answer: Result<Answer>): boolean =>
   !answer.ok ||
   answer.value.status === 502 ||
   answer.value.status === 504 ||
-  (answer.value.status === 409 && answer.value.text.includes('idempotency-in-flight'));
+  (answer.value.status === 409 && answer.value.body.includes('idempotency-in-flight'));
 
 /** Sends one call; again after a passing failure, when that cannot do anything twice. */
 const send = async (call: Call): Promise<Result<Answer>> => {
@@ -95,8 +95,8 @@ const send = async (call: Call): Promise<Result<Answer>> => {
 };
 
 /** RFC 9457 as a refusal; codes of newer servers are kept under `server_code`. */
-const readProblem = ({ server, path }: Call, { status, text }: Answer): Refused => {
-  const parsed = parseJson(text, { numbers: 'any', maxBytes: maxAnswerBytes });
+const readProblem = ({ server, path }: Call, { status, body }: Answer): Refused => {
+  const parsed = parseJson(body.toString('utf8'), { numbers: 'any', maxBytes: maxAnswerBytes });
   const problem = parsed.ok && isObject(parsed.value) ? parsed.value : {};
   const { code, rule, detail, facts, help } = problem;
   const told = typeof detail === 'string' ? detail : `\`${path}\` on \`${server}\` was answered with status ${status}`;
@@ -124,13 +124,19 @@ export const malformedAnswer = (what: string): Refused =>
     'look at the address (`--server`) and at the versions on both sides',
   );
 
-/** The text of an answer, or the refusal the server gave. */
-export const callText = async (call: Call): Promise<Result<string>> => {
+/** The bytes of an answer, or the refusal the server gave. */
+export const callBytes = async (call: Call): Promise<Result<Uint8Array>> => {
   const answer = await send(call);
   if (!answer.ok) return answer;
   return answer.value.status >= 200 && answer.value.status < 300
-    ? ok(answer.value.text)
+    ? ok(answer.value.body)
     : readProblem(call, answer.value);
+};
+
+/** The same as text. */
+export const callText = async (call: Call): Promise<Result<string>> => {
+  const bytes = await callBytes(call);
+  return bytes.ok ? ok(Buffer.from(bytes.value).toString('utf8')) : bytes;
 };
 
 /** The JSON of an answer; read strictly, but fractions are taken, since nobody signs it. */

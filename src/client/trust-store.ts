@@ -20,7 +20,7 @@ const known = shape({
     shape({ tenant: matching(/^[a-z][a-z0-9-]{0,62}$/, 'a tenant name'), log_key: text(500), trial: boolean }),
   ),
   /** Signed note of the newest checkpoint seen, or null. */
-  checkpoint: nullable(text(20_000)),
+  checkpoint: nullable(text(65_536)),
 });
 export type KnownLedger = Checked<typeof known>;
 const file = recordOf(/^https?:\/\/[^\s/]+$/, known, 10_000);
@@ -38,6 +38,8 @@ const damaged = (path: string, why: string): Refused =>
 export type TrustStore = {
   /** What is known of a server, or undefined when it was never met. */
   readonly read: (server: string) => Result<KnownLedger | undefined>;
+  /** Every server this machine has met. */
+  readonly all: () => Result<readonly (KnownLedger & { readonly server: string })[]>;
   /** The newest checkpoint of a ledger, whichever server showed it. */
   readonly newest: (pin: string) => Result<string | null>;
   /** Remembers a server's ledger; an older checkpoint never replaces a newer one. */
@@ -69,6 +71,10 @@ export const openTrustStore = (home: string): TrustStore => {
     read: (server) => {
       const all = readAll();
       return all.ok ? ok(Object.hasOwn(all.value, server) ? all.value[server] : undefined) : all;
+    },
+    all: () => {
+      const all = readAll();
+      return all.ok ? ok(Object.entries(all.value).map(([server, known]) => ({ server, ...known }))) : all;
     },
     newest,
     remember: (server, ledger) =>

@@ -98,6 +98,18 @@ export const ledgerInfo = z.object({
   size: z.int(),
   root: hash,
   checkpoint: z.string(),
+  /** What `/ledger/checkpoint` serves, and how that stands; nothing here is believed without its signatures. */
+  heartbeat: z.object({
+    /** The note with the log's own time and what witnesses added; null before the first, or when it was lost. */
+    note: z.string().nullable(),
+    every_ms: z.int(),
+    /** Code of the refusal while the server does not say that its checkpoint is the newest. */
+    withheld: z.string().nullable(),
+    /** Until when the quorum of the server's own policy of witnesses vouches; null when it never did. */
+    quorum_at: instant.nullable(),
+    asks_for_quorum: z.boolean(),
+    witnesses: z.array(z.object({ name: z.string(), cosigned_at: instant.nullable(), failing: z.string().nullable() })),
+  }),
   roster: z.object({ version: z.int(), root: hash }),
   policy: z.object({ version: z.int(), digest }),
   quarantine: z.object({ index: z.int(), what: z.string(), still_works: z.array(z.string()) }).nullable(),

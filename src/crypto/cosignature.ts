@@ -14,8 +14,10 @@ import { formatVerifierKey, parseKeyOfType, parseNote, signerOf, verifierOf, typ
 const cosignatureType = 0x04;
 const timeBytes = 8;
 const signatureBytes = 64;
+/** The last second that an instant can be written for. */
+const latestTime = 253_402_300_799;
 
-/** A cosigner's name, id and public key; never the key of a log, nor taken for one. */
+/** A cosigner's name, id and public key; never taken for the key of a log. A log's own cosigns heartbeats and nothing else. */
 export type CosignerVerifier = NoteKey<0x04>;
 export type Cosigner = NoteKey<0x04>;
 /** `time` is the cosigner's own, in seconds since 1970. */
@@ -33,15 +35,35 @@ export const cosigner = (name: string, seed: Uint8Array): Cosigner => signerOf(n
 const signedText = (text: string, time: number | bigint): Buffer =>
   Buffer.from(`cosignature/v1\ntime ${time}\n${text}`);
 
-/** The line to add behind a note whose body is this text: the checkpoint up to its last line break, no signatures. */
-export const cosign = (text: string, { name, id, key, type }: Cosigner, time: number): string => {
-  if (type !== cosignatureType) throw new BrokenInvariant('the key of a log cosigns nothing');
+/** What a cosigner signs: for one whose key lies elsewhere, such as in an agent. The text of a checkpoint, no signatures. */
+export const cosignedMessage = (text: string, time: number): string => {
   if (!Number.isSafeInteger(time) || time <= 0 || !text.endsWith('\n') || text.includes('\n\n'))
     throw new BrokenInvariant('a cosignature is for the text of a checkpoint, at a time');
+  return signedText(text, time).toString('utf8');
+};
+
+const cosignatureLine = ({ name, id }: CosignerVerifier, time: number, signature: Uint8Array): string => {
   const stamp = Buffer.alloc(timeBytes);
   stamp.writeBigUInt64BE(BigInt(time));
-  const signature = sign(null, signedText(text, time), key);
   return `— ${name} ${encodeBase64(Buffer.concat([Buffer.from(id, 'hex'), stamp, signature]))}\n`;
+};
+
+/** The line to add behind a note whose body is this text: the checkpoint up to its last line break, no signatures. */
+export const cosign = (text: string, by: Cosigner, time: number): string => {
+  if (by.type !== cosignatureType) throw new BrokenInvariant('the key of a log cosigns nothing');
+  return cosignatureLine(by, time, sign(null, Buffer.from(cosignedMessage(text, time)), by.key));
+};
+
+/** The line of a signature that was made elsewhere over `cosignedMessage`. One that does not hold makes none. */
+export const cosignedElsewhere = (
+  text: string,
+  by: CosignerVerifier,
+  time: number,
+  signature: Uint8Array,
+): Result<string> => {
+  const line = cosignatureLine(by, time, signature);
+  const verified = verifyCosignatures(`${text}\n${line}`, [by]);
+  return verified.ok ? ok(line) : verified;
 };
 
 const unsigned = (why: string): Refused =>
@@ -80,7 +102,7 @@ export const verifyCosignatures = (
       return unsigned(`the cosignature of \`${name}\` does not hold`);
     // It holds, and a time of zero or beyond all clocks says nothing.
     const time = Number(stamp);
-    if (time === 0 || !Number.isSafeInteger(time)) continue;
+    if (time === 0 || time > latestTime) continue;
     const key = `${name}+${id}`;
     if ((found.get(key)?.time ?? 0) < time) found.set(key, { name, id, time });
   }

@@ -5,9 +5,12 @@ import { hash, timingSafeEqual } from 'node:crypto';
 export const sha256 = (data: string | Uint8Array): Uint8Array => hash('sha256', data, 'buffer');
 export const sha256Hex = (data: string | Uint8Array): string => hash('sha256', data, 'hex');
 
+/** A character of Latin-1 for each byte: the cheapest form of a digest that is hashed again. */
+export const sha256Latin1 = (data: Uint8Array): string => hash('sha256', data, 'latin1');
+
 /** Writes SHA-256 of bytes into a buffer. Half the price of a digest in a buffer of its own. */
 export const sha256Into = (data: Uint8Array, target: Buffer, at: number): void => {
-  target.write(hash('sha256', data, 'latin1'), at, 32, 'latin1');
+  target.write(sha256Latin1(data), at, 32, 'latin1');
 };
 
 /** How documents are named: `sha256:` and 64 lowercase hex digits. */

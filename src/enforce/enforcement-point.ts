@@ -5,6 +5,7 @@ import { consumptionStatement, stopStatement, type Envelope } from '../kernel/st
 import { verifyConsistency } from '../ledger/proof.ts';
 import { verifyTlogProof } from '../ledger/tlog-proof.ts';
 import type { Checkpoint } from '../ledger/checkpoint.ts';
+import type { WitnessPolicy } from '../ledger/witness-policy.ts';
 import { checkConsumption } from '../execute/permit.ts';
 import type { ChangeDocument } from '../request/change-document.ts';
 import type { Permit } from '../request/request-state.ts';
@@ -26,8 +27,12 @@ export type PointOptions = {
   readonly instance: string;
   readonly minPersons?: number | undefined;
   readonly minPersonsFor?: { readonly [action: string]: number } | undefined;
+  /** Witnesses of its own: it takes no permit that their quorum has not cosigned, nor one whose lock they did not see kept. */
+  readonly witnesses?: WitnessPolicy | undefined;
   readonly allowTrial?: boolean | undefined;
   readonly acceptV0?: boolean | undefined;
+  /** How old the checkpoint of a permit may be, by the witnesses' clocks or else the log's (SPEC Y12). */
+  readonly freshWithinMs?: number | undefined;
   /** Its own clock; the machine's when left out. */
   readonly now?: (() => Instant) | undefined;
 };
@@ -115,8 +120,10 @@ const inspect = (setting: Setting, permitFile: string | Uint8Array, wanted: Want
     acceptV0: options.acceptV0,
     minPersons: options.minPersons,
     minPersonsFor: options.minPersonsFor,
+    witnesses: options.witnesses,
     knownGovernance: governance.value[0]?.hash,
     now: setting.now(),
+    fresh: options.freshWithinMs === undefined ? undefined : { now: setting.now(), withinMs: options.freshWithinMs },
     expect: { ...wanted, audience: options.instance },
   });
   if (opened === null) return { ok: false, refusal: verdict.reasons[0] ?? twoHistories().refusal };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Result } from '../kernel/refusal.ts';
-import { integer, listOf, literal, matching, recordOf, shape, text, type Checked } from '../kernel/shape.ts';
+import { integer, listOf, literal, matching, optional, recordOf, shape, text, type Checked } from '../kernel/shape.ts';
 import { hash } from '../kernel/statements.ts';
 
 const entryText = text(61440);
@@ -13,6 +13,17 @@ export const maxFileEntries = 8192;
 export const fileBlobs = recordOf(/^sha256:[0-9a-f]{64}$/, matching(/^[A-Za-z0-9+/=]*$/, 'base64'), maxFileEntries);
 export const fileEntries = listOf(entryText, maxFileEntries);
 export const proofHashes = listOf(hash, 64);
+
+/**
+ * What witnesses saw, for readers who name witnesses of their own (SPEC Y11): checkpoints that they cosigned, and where
+ * the entries stood that the time lock counts from.
+ */
+export const witnessedPart = shape({
+  /** Cosigned notes, each with RFC 6962 consistency between it and the checkpoint of `proof`, from the smaller size on. */
+  checkpoints: listOf(shape({ checkpoint: text(16384), hashes: proofHashes }), 32),
+  /** Under a time lock, inclusion of each of `entries` up to the one that met the gate, under the checkpoint of `proof`. */
+  proofs: listOf(proofHashes, maxFileEntries),
+});
 
 /**
  * The permit as it travels (FORMATS §6.1): the entry that issued it with its proof, and every entry and blob it rests
@@ -27,6 +38,7 @@ export const permitFile = shape({
   /** For the checkpoints that votes name as seen: consistency with the checkpoint of `proof`. */
   seen: listOf(shape({ size: integer(1), hashes: proofHashes }), 64),
   blobs: fileBlobs,
+  witnessed: optional(witnessedPart),
 });
 export type PermitFile = Checked<typeof permitFile>;
 

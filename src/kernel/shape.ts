@@ -63,6 +63,12 @@ export const nullable =
   (value, path) =>
     value === null ? ok(null) : inner(value, path);
 
+/** A field that may be missing; `undefined` where it is. */
+export const optional =
+  <T>(inner: Check<T>): Check<T | undefined> =>
+  (value, path) =>
+    value === undefined ? ok(undefined) : inner(value, path);
+
 export const listOf =
   <T>(inner: Check<T>, maxItems: number): Check<readonly T[]> =>
   (value, path) => {

@@ -12,6 +12,7 @@ export { MerkleSlab } from './slab.ts';
 export {
   bundleBytes,
   formatTilePath,
+  hashesAt,
   hashesFromTiles,
   holdsTile,
   parseTilePath,
@@ -21,6 +22,7 @@ export {
   tilesOf,
   type Tile,
 } from './tiles.ts';
+export { tileCache } from './tile-cache.ts';
 export {
   formatCheckpoint,
   parseCheckpoint,
@@ -32,6 +34,9 @@ export type { Checkpoint } from './checkpoint.ts';
 export { formatTlogProof, parseTlogProof, verifyTlogProof, type ProvenLeaf, type TlogProof } from './tlog-proof.ts';
 export { formatAddCheckpoint, judgeCheckpoint, parseAddCheckpoint } from './witness.ts';
 export type { AddCheckpoint, Cosigned, Judgment, WitnessedLog } from './witness.ts';
+export { parseWitnessedLogs } from './witnessed-logs.ts';
+export { meetsQuorum, parseWitnessPolicy, policyCosigners, quorumTimes } from './witness-policy.ts';
+export type { PolicyLog, PolicyWitness, Quorum, WitnessPolicy } from './witness-policy.ts';
 export type { CosignRequest, Witness } from './witness-port.ts';
 export { encodeEntry, maxEntryBytes, parseEntry, type Entry } from './entry.ts';
 export { StoreFailure } from './store.ts';
@@ -47,3 +52,13 @@ export {
   verifyCosignatures,
 } from '../crypto/cosignature.ts';
 export type { Cosignature, Cosigner, CosignerVerifier } from '../crypto/cosignature.ts';
+export { heartbeatSigner, heartbeatVerifier, verifyHeartbeat, type Heartbeat } from './heartbeat.ts';
+export { refuseStale, timeOfCheckpoint, verifyWitnessed, type CheckpointTime, type TimeSource } from './freshness.ts';
+export {
+  formatForkProof,
+  judgeFork,
+  parseForkProof,
+  verifyForkProof,
+  type Fork,
+  type OtherRoot,
+} from './fork-proof.ts';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { sha256Hex } from '../crypto/digest.ts';
+import { sha256Hex, sha256Latin1 } from '../crypto/digest.ts';
 import { BrokenInvariant } from '../kernel/refusal.ts';
 
 /**
@@ -37,6 +37,35 @@ export const nodeHash = (left: string, right: string): string => {
     throw new BrokenInvariant('a node hash was asked for something that is not two hashes');
   return sha256Hex(pair);
 };
+
+/**
+ * A hash on its way from a leaf up to a root. It is kept as 32 characters of Latin-1 in between, which costs half of
+ * what hex does.
+ */
+export class Climb {
+  #hash: string;
+
+  constructor(from: string) {
+    this.#hash = Buffer.from(from, 'hex').toString('latin1');
+  }
+
+  /** Goes up by one node. Both must be full hashes; anything else is a defect. */
+  join(sibling: string, side: 'left' | 'right'): void {
+    const [ours, theirs] = side === 'left' ? [33, 1] : [1, 33];
+    if (
+      sibling.length !== 64 ||
+      this.#hash.length !== 32 ||
+      pair.write(sibling, theirs, 'hex') !== 32 ||
+      pair.write(this.#hash, ours, 'latin1') !== 32
+    )
+      throw new BrokenInvariant('a node hash was asked for something that is not two hashes');
+    this.#hash = sha256Latin1(pair);
+  }
+
+  hash(): string {
+    return Buffer.from(this.#hash, 'latin1').toString('hex');
+  }
+}
 
 /**
  * The right edge of a tree: the roots of its full subtrees, largest first, one for each bit set in `size`. It is all

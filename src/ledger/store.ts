@@ -28,7 +28,11 @@ export type Opening = { readonly salt: string; readonly text: string };
 /** One row of a view; a value of null removes it. */
 export type ViewWrite = { readonly view: string; readonly key: string; readonly value: JsonValue };
 export type ViewRow = { readonly key: string; readonly value: JsonValue };
-export type FollowerCursor = { readonly follower: string; readonly next: number };
+/** A follower's step: its cursor goes on to `next`, if it still stands at `from`; null while it has none. */
+export type FollowerCursor = { readonly follower: string; readonly from: number | null; readonly next: number };
+
+/** A row that one process works on, for so long and no longer. `by` names the process, and may claim again what is its own. */
+export type RowClaim = { readonly by: string; readonly forMs: number };
 
 /**
  * What can be done while the tenant's head is locked. Nothing of it is seen outside before the batch commits, all of
@@ -49,6 +53,8 @@ export type StoreBatch = {
   readonly pruneAnswers: (before: Instant) => Promise<void>;
   readonly putOpening: (commitment: string, opening: Opening) => Promise<void>;
   readonly putCheckpoint: (note: string) => Promise<void>;
+  /** The store's own clock, milliseconds since 1970, read now that the lock is held; only a store that has one. */
+  readonly now?: () => Promise<number>;
 };
 
 /**
@@ -56,6 +62,15 @@ export type StoreBatch = {
  * reject with a `StoreFailure`, and with nothing else that the store itself brought about.
  */
 export type LedgerStore = {
+  /** Other processes may append to the same ledgers: whoever reads looks again, and `now` is there for all of them. */
+  readonly shared?: boolean;
+  /** The store's own clock, milliseconds since 1970: the same for all that share it, however their own clocks go. */
+  readonly now?: () => Promise<number>;
+  /**
+   * Resolves when all that the store shows at this moment is as durable as what a batch has resolved for; only of a store
+   * that may show more. Whoever has read what others appended waits for it before signing that.
+   */
+  readonly confirm?: (tenant: string) => Promise<void>;
   /** Runs the work under the tenant's exclusive lock, then commits durably. One batch of a tenant at a time. */
   readonly batch: <T>(tenant: string, work: (tx: StoreBatch) => Promise<T>) => Promise<T>;
   readonly head: (tenant: string) => Promise<LedgerHead>;
@@ -64,7 +79,7 @@ export type LedgerStore = {
   readonly blob: (tenant: string, digest: string) => Promise<Uint8Array | undefined>;
   /** Blobs in the order of their digests, after the given one (`''` for the first page). */
   readonly blobs: (tenant: string, after: string, limit: number) => Promise<readonly StoredBlob[]>;
-  /** The latest signed checkpoint that was kept; it may lag behind the mark. */
+  /** The signed checkpoint that was kept last; it may lag behind any mark. */
   readonly checkpoint: (tenant: string) => Promise<string | undefined>;
   readonly putCheckpoint: (tenant: string, note: string) => Promise<void>;
   readonly opening: (tenant: string, commitment: string) => Promise<Opening | undefined>;
@@ -74,8 +89,21 @@ export type LedgerStore = {
   readonly viewRow: (tenant: string, view: string, key: string) => Promise<JsonValue | undefined>;
   /** Rows of a view in the order of their keys, after the given one. */
   readonly viewRows: (tenant: string, view: string, after: string, limit: number) => Promise<readonly ViewRow[]>;
-  /** Writes rows and moves a follower's cursor together. */
-  readonly writeViews: (tenant: string, rows: readonly ViewWrite[], cursor?: FollowerCursor) => Promise<void>;
+  /**
+   * Writes rows and moves a follower's cursor together. False, and nothing is written, when the cursor stands elsewhere
+   * than the step begins: another process has taken it.
+   */
+  readonly writeViews: (tenant: string, rows: readonly ViewWrite[], cursor?: FollowerCursor) => Promise<boolean>;
+  /**
+   * Takes a row that nobody holds, or whose claim has run out by the store's clock: `claimed` to one asker at a time.
+   * Zero milliseconds give it back. A row that is removed loses its claim; one that is written anew keeps it.
+   */
+  readonly claimRow: (
+    tenant: string,
+    view: string,
+    key: string,
+    claim: RowClaim,
+  ) => Promise<'claimed' | 'held' | 'missing'>;
   readonly clearView: (tenant: string, view: string) => Promise<void>;
   /** The next index a follower has not handled yet. */
   readonly cursor: (tenant: string, follower: string) => Promise<number | undefined>;

@@ -59,7 +59,7 @@ export const parseTilePath = (path: string): Result<Tile> => {
 };
 
 /** Hashes that a tree of this size has at a level of tiles; entries lie as leaves do. */
-const hashesAt = (level: Tile['level'], size: number): number =>
+export const hashesAt = (level: Tile['level'], size: number): number =>
   Math.floor(size / tileWidth ** (level === 'entries' ? 0 : level));
 
 /** Whether a tree of this size holds all of the tile. */
@@ -130,6 +130,23 @@ const malformed = (tile: Tile, why: string): Refused =>
   );
 
 /**
+ * Where a node of a tree of this size lies: in which tile, how many levels above the tile's hashes, and above which of
+ * them, counted from the tile's first.
+ */
+export const tileAt = (
+  level: number,
+  index: number,
+  size: number,
+): { readonly tile: Tile; readonly inTile: number; readonly first: number } => {
+  const inTile = level % 8;
+  const tileLevel = (level - inTile) / 8;
+  const start = index * 2 ** inTile;
+  const tileIndex = Math.floor(start / tileWidth);
+  const width = Math.min(tileWidth, hashesAt(tileLevel, size) - tileIndex * tileWidth);
+  return { tile: { level: tileLevel, index: tileIndex, width }, inTile, first: start - tileIndex * tileWidth };
+};
+
+/**
  * Looks up nodes of a tree in its tiles, so that any proof can be computed from them:
  *
  *     const hashAt = hashesFromTiles((tile) => hashes.get(formatTilePath(tile)), size);
@@ -140,20 +157,16 @@ const malformed = (tile: Tile, why: string): Refused =>
 export const hashesFromTiles =
   (hashesIn: (tile: Tile) => readonly string[] | undefined, size: number): HashAt =>
   (level, index) => {
-    const inTile = level % 8;
-    const tileLevel = (level - inTile) / 8;
-    const first = index * 2 ** inTile;
-    const tileIndex = Math.floor(first / tileWidth);
-    const width = Math.min(tileWidth, hashesAt(tileLevel, size) - tileIndex * tileWidth);
-    const hashes = hashesIn({ level: tileLevel, index: tileIndex, width });
-    if (hashes === undefined) throw new BrokenInvariant(`tile ${tileLevel}/${tileIndex} was not given`);
+    const { tile, inTile, first } = tileAt(level, index, size);
+    const hashes = hashesIn(tile);
+    if (hashes === undefined) throw new BrokenInvariant(`tile ${formatTilePath(tile)} was not given`);
     const rootFrom = (from: number, count: number): string => {
       if (count === 1) {
         const hash = hashes[from];
-        if (hash === undefined) throw new BrokenInvariant(`tile ${tileLevel}/${tileIndex} holds too few hashes`);
+        if (hash === undefined) throw new BrokenInvariant(`tile ${formatTilePath(tile)} holds too few hashes`);
         return hash;
       }
       return nodeHash(rootFrom(from, count / 2), rootFrom(from + count / 2, count / 2));
     };
-    return rootFrom(first - tileIndex * tileWidth, 2 ** inTile);
+    return rootFrom(first, 2 ** inTile);
   };

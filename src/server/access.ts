@@ -41,18 +41,18 @@ export const secretIn = (
 };
 
 /** Finds out who reads (SPEC H1). Reading is all that this ever allows. */
-export const findReader = (
+export const findReader = async (
   headers: IncomingHttpHeaders,
   secure: boolean,
   tokens: TokenList,
   sessions: Sessions,
-  state: State,
-): Result<Reader> => {
+  state: () => State,
+): Promise<Result<Reader>> => {
   const carried = secretIn(headers, secure);
   if (carried === undefined) return signInNeeded('reading this needs a token or a session');
   const { secret, byCookie } = carried;
-  const session = secret.startsWith('css_') ? sessions.find(secret) : undefined;
-  if (session?.kind === 'key' && stillHeld(state.roster, session))
+  const session = secret.startsWith('css_') ? await sessions.find(secret) : undefined;
+  if (session?.kind === 'key' && stillHeld(state().roster, session))
     return ok({ principal: session.principal, name: session.principal, byCookie });
   if (session?.kind === 'token' && tokens.holds(session.id))
     return ok({ principal: null, name: `token:${session.id}`, byCookie });

@@ -30,7 +30,7 @@ export const submitCommand = async (
   command: Command,
   submission: Submission = {},
 ): Promise<Recorded | { readonly ok: false; readonly reply: Reply }> => {
-  const { sequencer, metrics, order, papers } = context;
+  const { sequencer, metrics, papers } = context;
   const started = performance.now();
   const { decision, index, entry } = await sequencer.submit(command, {
     ...submission,
@@ -49,7 +49,6 @@ export const submitCommand = async (
   metrics.command(command.type, refused ? decision.refusal.code : 'accepted', (performance.now() - started) / 1000);
   if (refused) return { ok: false, reply: problemReply(decision.refusal, index) };
   if (index === null || entry === null) throw new BrokenInvariant('an accepted command without an entry');
-  order.note(decision.events, index);
   papers.note(index, entry);
   return { ok: true, index, events: decision.events, receipt: receiptOf(context, index, entry) };
 };

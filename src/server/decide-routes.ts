@@ -109,11 +109,11 @@ export const result: Handler = async (context, call) => {
 export const challenge: Handler = (context) =>
   json({ challenge: context.sessions.challenge(), server: context.publicUrl() }, 200, { 'cache-control': 'no-store' });
 
-export const openSession: Handler = (context, call) => {
+export const openSession: Handler = async (context, call) => {
   const { envelope: given } = call.body as { readonly envelope: EnvelopeBody };
   const envelope = normaliseEnvelope(given);
   if (!envelope.ok) return problemReply(envelope.refusal);
-  const opened = context.sessions.open(context.sequencer.state(), envelope.value, context.publicUrl());
+  const opened = await context.sessions.open(context.sequencer.state(), envelope.value, context.publicUrl());
   if (!opened.ok) return problemReply(opened.refusal);
   const { token, principal, expiresAt } = opened.value;
   return json({ token, principal, expires_at: expiresAt }, 201);

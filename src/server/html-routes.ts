@@ -119,9 +119,9 @@ export const signInPage: Handler = (context, call) =>
 type Form = { readonly token?: string; readonly next?: string };
 
 /** `POST /sign-in`: a token or session that was pasted becomes a cookie. Its secret is checked here and kept nowhere. */
-export const signIn: Handler = (context, call) => {
+export const signIn: Handler = async (context, call) => {
   const { token = '', next } = call.body as Form;
-  const started = sessionFor(context, token.trim());
+  const started = await sessionFor(context, token.trim());
   if (started === undefined)
     return page(
       (nonce) =>
@@ -137,15 +137,19 @@ export const signIn: Handler = (context, call) => {
   return redirect(pageAfterSignIn(next), { 'set-cookie': context.secure ? `${cookie}; Secure` : cookie });
 };
 
-const sessionFor = ({ tokens, sessions, sequencer }: ServerContext, secret: string): string | undefined => {
-  const session = secret.startsWith('css_') ? sessions.find(secret) : undefined;
-  if (session?.kind === 'key' && stillHeld(sequencer.state().roster, session)) return sessions.start(session).token;
+const sessionFor = async (
+  { tokens, sessions, sequencer }: ServerContext,
+  secret: string,
+): Promise<string | undefined> => {
+  const session = secret.startsWith('css_') ? await sessions.find(secret) : undefined;
+  if (session?.kind === 'key' && stillHeld(sequencer.state().roster, session))
+    return (await sessions.start(session)).token;
   const token = secret.startsWith('cst_') ? tokens.find(secret) : undefined;
-  return token === undefined ? undefined : sessions.start({ kind: 'token', id: token.id }).token;
+  return token === undefined ? undefined : (await sessions.start({ kind: 'token', id: token.id })).token;
 };
 
-export const signOut: Handler = (context, call) => {
-  if (call.reader !== null && call.secret !== null) context.sessions.end(call.secret);
+export const signOut: Handler = async (context, call) => {
+  if (call.reader !== null && call.secret !== null) await context.sessions.end(call.secret);
   const cookie = `${cookieName(context.secure)}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`;
   return redirect('/sign-in', { 'set-cookie': context.secure ? `${cookie}; Secure` : cookie });
 };

@@ -11,7 +11,7 @@ import { problemPage } from './html-routes.ts';
 import { problemReply, type Reply } from './reply.ts';
 import { serveCall, type Frontier } from './serve-call.ts';
 
-type Bindings = { Bindings: HttpBindings };
+export type Bindings = { Bindings: HttpBindings };
 
 const names = Object.keys(routes) as RouteName[];
 const pathFor = (name: RouteName): string => {
@@ -29,7 +29,8 @@ const baseHeaders = {
   'cache-control': 'no-store',
 } as const;
 
-const send = (outgoing: ServerResponse, reply: Reply, extra: Readonly<Record<string, string>>): void => {
+/** Sends a reply once; a connection that is gone gets nothing. */
+export const send = (outgoing: ServerResponse, reply: Reply, extra: Readonly<Record<string, string>>): void => {
   if (outgoing.headersSent || outgoing.destroyed) return;
   const { status, type, body, headers } = reply;
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+import { createHmac } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Quarantine } from '../app/quarantine.ts';
+import type { Remembered } from '../app/remembered.ts';
 import { startSequencer, type Sequencer } from '../app/sequencer.ts';
 import { formatOpenSshPrivateKey } from '../crypto/openssh-private-key.ts';
 import { noteSigner, type NoteSigner } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
+import { instantFromMs } from '../kernel/instant.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
 import type { Attachments } from '../kernel/decider.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
@@ -16,9 +19,10 @@ import { leafHash } from '../ledger/merkle.ts';
 import { StoreFailure, type LedgerStore } from '../ledger/store.ts';
 import { parseCommand, type Command, type CommandOf } from '../lifecycle/command.ts';
 import type { LifecycleEvent } from '../lifecycle/event.ts';
-import { genesisStatement, originOf, readGenesis } from '../lifecycle/genesis.ts';
+import { genesisStatement, originOf, readGenesis, type GenesisStatement } from '../lifecycle/genesis.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import type { State } from '../lifecycle/state.ts';
+import { recordLoss, type AcceptedLoss } from './accepted-loss.ts';
 import { privateKeyFromSeed, readLogSeed } from './log-key.ts';
 import { parseServerConfig, readServerConfig } from './server-config.ts';
 import { openStoreOf, type StoreConfig } from './store-config.ts';
@@ -34,17 +38,29 @@ export type RunningLedger = {
   readonly store: LedgerStore;
   readonly sequencer: LedgerSequencer;
   readonly signer: NoteSigner;
+  /** Known to every server that has this ledger's log key, and to nobody else. */
+  readonly commonSecret: Uint8Array;
+  /** Where the newest cosigned note is kept: beside the mark. */
+  readonly cosignedFile: string;
   /** Answers what is waiting, then closes the store and lets go of the folder. */
   readonly close: () => Promise<void>;
 };
 
 export type OpenOptions = {
+  /** An open store instead of the folder's own, such as one that several servers share. It is closed with the ledger. */
+  readonly store?: LedgerStore;
   /** Where the mark is kept; by default `DIR/mark/main.json`. */
   readonly markFile?: string;
   /** Take a ledger whose mark is gone, such as one that was restored on another machine on purpose. */
   readonly acceptMissingMark?: boolean;
   /** Believe the clock although it is more than 24 hours after the last entry. */
   readonly acceptTimeJump?: boolean;
+  /** The same, said with the size at which the ledger ends; another size refuses the start. */
+  readonly acceptLoss?: number;
+  /** A ledger was taken without its mark. It is written into the folder as well. */
+  readonly onLoss?: (loss: AcceptedLoss) => void;
+  /** Checkpoints that are kept elsewhere: a ledger that contradicts one is quarantined. */
+  readonly remembered?: readonly Remembered[];
   readonly now?: () => number;
   /** The ledger is damaged: reads and export go on, nothing is appended. */
   readonly onAlert?: (quarantine: Quarantine) => void;
@@ -52,7 +68,8 @@ export type OpenOptions = {
   readonly fatal?: (error: unknown) => void;
 };
 
-const pathsOf = (dir: string) => ({
+/** Where things lie in a data folder. */
+export const pathsOf = (dir: string) => ({
   store: join(dir, 'ledger'),
   logKey: join(dir, 'log.key'),
   mark: join(dir, 'mark', `${tenant}.json`),
@@ -123,7 +140,8 @@ export const foundLedger = async (
   }
 };
 
-const isFree = (dir: string): boolean => {
+/** Nothing is there, or an empty folder. */
+export const isFree = (dir: string): boolean => {
   try {
     return readdirSync(dir).length === 0;
   } catch (error) {
@@ -171,7 +189,7 @@ const writeGenesis = async (
   }
 };
 
-const keyMismatch = (file: string): Refused =>
+export const keyMismatch = (file: string): Refused =>
   refuse(
     'log-key-mismatch',
     'H8',
@@ -198,13 +216,14 @@ export const openLedger = async (dir: string, options: OpenOptions = {}): Promis
   const paths = pathsOf(dir);
   const config = readServerConfig(dir);
   if (!config.ok) return config;
-  if (config.value.store === undefined && isFree(paths.store)) return noLedger(dir);
+  const { store: configured } = config.value;
+  if (options.store === undefined && configured === undefined && isFree(paths.store)) return noLedger(dir);
   const seed = readLogSeed(paths.logKey);
   if (!seed.ok) return seed;
-  const store = await openStoreOf(dir, config.value.store, true);
+  const store = options.store === undefined ? await openStoreOf(dir, configured, true) : ok(options.store);
   if (!store.ok) return store;
-  const mark = markFile(options.markFile ?? paths.mark);
-  const started = await startIn(dir, store.value, seed.value, mark, options);
+  const markAt = options.markFile ?? paths.mark;
+  const started = await startIn(dir, store.value, seed.value, markAt, options);
   if (!started.ok) await store.value.close();
   return started;
 };
@@ -213,14 +232,21 @@ const startIn = async (
   dir: string,
   store: LedgerStore,
   seed: Uint8Array,
-  mark: MarkKeeper,
+  markAt: string,
   options: OpenOptions,
 ): Promise<Result<RunningLedger>> => {
-  const begun = await beginningOf(store, mark);
+  const mark = markFile(markAt);
+  const first = await readFirst(store);
+  if (!first.ok) return first;
+  const begun = beginningOf(first.value, mark);
   if (begun === undefined) return noLedger(dir);
   const signer = noteSigner(begun.origin, seed);
   if (begun.logKey !== null && encodeBase64(signer.publicKey) !== begun.logKey)
     return keyMismatch(`\`${join(dir, 'log.key')}\``);
+  const { acceptLoss } = options;
+  const shorter = acceptLoss === undefined ? undefined : await endsElsewhere(store, acceptLoss);
+  if (shorter !== undefined) return shorter;
+  const marked = mark.read();
   const started = await startSequencer({
     tenant,
     store,
@@ -231,23 +257,54 @@ const startIn = async (
     now: options.now ?? Date.now,
     onAlert: options.onAlert ?? sayAlert,
     fatal: options.fatal ?? endProcess,
-    acceptMissingMark: options.acceptMissingMark ?? false,
+    acceptMissingMark: options.acceptMissingMark ?? acceptLoss !== undefined,
     acceptTimeJump: options.acceptTimeJump ?? false,
+    remembered: options.remembered ?? [],
   });
   if (!started.ok) return started;
   const sequencer = started.value;
+  // It got this far without a mark only because somebody said so.
+  if (marked.ok && marked.value === undefined && sequencer.quarantine() === undefined) {
+    const { size, root } = sequencer.head();
+    const loss = { accepted_at: instantFromMs((options.now ?? Date.now)()), root, size };
+    recordLoss(dir, loss);
+    (options.onLoss ?? sayLoss)(loss);
+  }
   const close = async (): Promise<void> => {
     await sequencer.close();
     await store.close();
   };
-  return ok({ dir, store, sequencer, signer, close });
+  const commonSecret = createHmac('sha256', seed).update('countersign servers of one ledger').digest();
+  const cosignedFile = `${markAt.replace(/\.json$/, '')}.cosigned`;
+  return ok({ dir, store, sequencer, signer, commonSecret, cosignedFile, close });
+};
+
+const sayLoss = ({ size, root }: AcceptedLoss): void => {
+  process.stderr.write(`${JSON.stringify({ level: 'alert', event: 'loss-accepted', size, root })}\n`);
+};
+
+const endsElsewhere = async (store: LedgerStore, said: number): Promise<Refused | undefined> => {
+  let size: number;
+  try {
+    ({ size } = await store.head(tenant));
+  } catch (error) {
+    if (error instanceof StoreFailure) return { ok: false, refusal: error.refusal };
+    throw error;
+  }
+  if (size === said) return undefined;
+  return refuse(
+    'ledger-damaged',
+    'L28',
+    `the ledger ends at size ${size}, and \`--accept-loss\` says ${said}`,
+    { size, said },
+    'look what is missing with `countersign ledger restore`, then say the size at which it ends',
+  );
 };
 
 type Beginning = { readonly origin: string; readonly logKey: string | null };
 
 // A first entry that was changed must not name the key it is judged by; then the mark outside says which log this is.
-const beginningOf = async (store: LedgerStore, mark: MarkKeeper): Promise<Beginning | undefined> => {
-  const genesis = await readFirst(store);
+const beginningOf = (genesis: GenesisStatement | undefined, mark: MarkKeeper): Beginning | undefined => {
   if (genesis !== undefined) return { origin: originOf(genesis), logKey: genesis.log_key };
   const marked = mark.read();
   const note = marked.ok ? marked.value?.checkpoint : undefined;
@@ -255,18 +312,21 @@ const beginningOf = async (store: LedgerStore, mark: MarkKeeper): Promise<Beginn
   return checkpoint?.ok === true ? { origin: checkpoint.value.origin, logKey: null } : undefined;
 };
 
-const readFirst = async (store: LedgerStore) => {
+// A store that is damaged is looked at further on. One that cannot be reached says nothing of its ledger: neither that
+// it is damaged, nor that there is none.
+const readFirst = async (store: LedgerStore): Promise<Result<GenesisStatement | undefined>> => {
   try {
     const [stored] = await store.entries(tenant, 0, 1);
-    if (stored === undefined || leafHash(stored.bytes) !== stored.leafHash) return undefined;
+    if (stored === undefined || leafHash(stored.bytes) !== stored.leafHash) return ok(undefined);
     const entry = parseEntry(stored.bytes);
     const command = entry.ok ? parseCommand(entry.value.command) : undefined;
-    if (command?.ok !== true || command.value.type !== 'Genesis') return undefined;
+    if (command?.ok !== true || command.value.type !== 'Genesis') return ok(undefined);
     const parsed = parseCanonical(command.value.statement);
     const statement = parsed.ok ? genesisStatement(parsed.value, '') : parsed;
-    return statement.ok ? statement.value : undefined;
+    return ok(statement.ok ? statement.value : undefined);
   } catch (error) {
-    if (error instanceof StoreFailure) return undefined;
-    throw error;
+    if (!(error instanceof StoreFailure)) throw error;
+    const { refusal } = error;
+    return store.shared === true && refusal.code !== 'store-corrupt' ? { ok: false, refusal } : ok(undefined);
   }
 };

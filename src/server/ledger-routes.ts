@@ -9,6 +9,7 @@ import type {
 } from '../contract/api.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { formatVerifierKey } from '../crypto/signed-note.ts';
+import { instantFromMs } from '../kernel/instant.ts';
 import { BrokenInvariant, refuse, type Refused } from '../kernel/refusal.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { formatCompiledPolicy, policyDigest } from '../policy/policy-shape.ts';
@@ -22,7 +23,8 @@ const entryUnknown = (message: string): Refused =>
   refuse('entry-unknown', 'L3', message, {}, 'ask for an index below the size of the latest checkpoint');
 
 /** Which ledger this is and how far it has come: for anybody, since a pin and a checkpoint tell nothing of anybody. */
-export const ledgerInfo: Handler = (context) => {
+export const ledgerInfo: Handler = async (context) => {
+  await context.heads.current();
   const { sequencer, ledger } = context;
   const state = sequencer.state();
   const { ledger: pin, origin, trial } = identityOf(state);
@@ -37,11 +39,30 @@ export const ledgerInfo: Handler = (context) => {
     size,
     root,
     checkpoint: signed?.note ?? '',
+    heartbeat: heartbeatOf(context),
     roster: { version: state.roster.version, root: state.roster.root },
     policy: { version: state.policyVersion, digest: state.policy === null ? '' : policyDigest(state.policy) },
     quarantine: quarantineOf(context),
   };
   return json(info, 200, { 'cache-control': 'no-store' });
+};
+
+const instantOf = (seconds: number | null): string | null => (seconds === null ? null : instantFromMs(seconds * 1000));
+
+const heartbeatOf = ({ heads }: ServerContext): LedgerInfo['heartbeat'] => {
+  const { withheld, quorumAt, asksForQuorum, witnesses } = heads.standing();
+  return {
+    note: heads.newest()?.note ?? null,
+    every_ms: heads.everyMs,
+    withheld: withheld?.code ?? null,
+    quorum_at: instantOf(quorumAt),
+    asks_for_quorum: asksForQuorum,
+    witnesses: witnesses.map(({ name, cosignedAt, refusal }) => ({
+      name,
+      cosigned_at: instantOf(cosignedAt),
+      failing: refusal?.code ?? null,
+    })),
+  };
 };
 
 const quarantineOf = ({ sequencer }: ServerContext): LedgerInfo['quarantine'] => {
@@ -167,9 +188,12 @@ export const blob: Handler = async ({ ledger, sequencer }, call) => {
   };
 };
 
-/** The newest signed checkpoint. Of a damaged ledger it is the last one that was kept: it is what others can compare. */
-export const checkpoint: Handler = async ({ sequencer, ledger }) => {
-  const note = sequencer.signedHead()?.note ?? (await ledger.store.checkpoint(tenant));
+/**
+ * The newest signed checkpoint, with its heartbeat and what witnesses added. Of a damaged ledger it is the last one that
+ * was kept: it is what others can compare.
+ */
+export const checkpoint: Handler = async ({ sequencer, ledger, heads }) => {
+  const note = (await heads.current())?.note ?? sequencer.signedHead()?.note ?? (await ledger.store.checkpoint(tenant));
   return note === undefined
     ? problemReply(entryUnknown('no checkpoint is signed yet').refusal)
     : { ...text(note), headers: { 'cache-control': 'no-cache' } };

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { MirrorFigures } from '../app/mirror.ts';
+import type { CosigningStanding } from '../app/head-cosigner.ts';
 import type { LedgerSequencer } from './ledger-folder.ts';
 import type { NoticeFigures } from './notices.ts';
 
@@ -11,6 +13,10 @@ export type Metrics = {
   readonly command: (type: string, outcome: string, seconds: number) => void;
   /** Adds the figures of notices, whose alerts must not go unheard. */
   readonly notices: (figures: () => NoticeFigures) => void;
+  /** Adds the figures of the mirror. */
+  readonly mirror: (figures: () => MirrorFigures) => void;
+  /** Adds the figures of heartbeats and witnesses. */
+  readonly heads: (standing: () => CosigningStanding) => void;
   readonly text: () => Promise<string>;
   readonly close: () => void;
 };
@@ -56,6 +62,8 @@ export const startMetrics = (sequencer: LedgerSequencer): Metrics => {
       seconds.observe({ command }, took);
     },
     notices: (figures) => noticeGauges(figures, registers),
+    mirror: (figures) => mirrorGauges(figures, registers),
+    heads: (standing) => headGauges(standing, registers),
     text: async () => (registers[0] === undefined ? '' : registers[0].metrics()),
     close: unsubscribe,
   };
@@ -80,6 +88,53 @@ const noticeGauges = (figures: () => NoticeFigures, registers: Registry[]): void
   gauge('countersign_notices_given_up', 'Notices that were given up since the start', () => figures().givenUp);
   gauge('countersign_notices_waiting', 'Notices that are still to be sent', () => figures().waiting);
   gauge('countersign_alerts_undelivered', 'Alerts that no channel has taken', () => figures().undeliveredAlerts.length);
+};
+
+const mirrorGauges = (figures: () => MirrorFigures, registers: Registry[]): void => {
+  const gauge = gaugesIn(registers);
+  gauge('countersign_mirror_entries', 'Entries that the mirror is known to hold', () => figures().size ?? 0);
+  gauge('countersign_mirror_behind', 'Published entries that the mirror does not hold yet', () => figures().behind);
+  gauge(
+    'countersign_mirror_failing',
+    'Attempts that failed since the mirror was last brought up to date',
+    () => figures().failing,
+  );
+};
+
+const headGauges = (standing: () => CosigningStanding, registers: Registry[]): void => {
+  const gauge = gaugesIn(registers);
+  gauge(
+    'countersign_heartbeat_seconds',
+    "Time of the last heartbeat by the server's clock, in seconds since 1970; 0 before the first",
+    () => standing().heartbeatAt ?? 0,
+  );
+  gauge('countersign_heartbeat_withheld', '1 while the server does not say that its checkpoint is the newest', () =>
+    standing().withheld === null ? 0 : 1,
+  );
+  gauge(
+    'countersign_witness_quorum_seconds',
+    'Until when the quorum of witnesses vouches, in seconds since 1970; 0 when it never did',
+    () => standing().quorumAt ?? 0,
+  );
+  const labelNames = ['witness'];
+  const at = new Gauge({
+    name: 'countersign_witness_cosigned_seconds',
+    help: "Time of a witness's last cosignature by its own clock, in seconds since 1970; 0 before the first",
+    labelNames,
+    registers,
+    collect() {
+      for (const { name, cosignedAt } of standing().witnesses) at.set({ witness: name }, cosignedAt ?? 0);
+    },
+  });
+  const failing = new Gauge({
+    name: 'countersign_witness_failing',
+    help: '1 while a witness does not cosign',
+    labelNames,
+    registers,
+    collect() {
+      for (const { name, refusal } of standing().witnesses) failing.set({ witness: name }, refusal === null ? 0 : 1);
+    },
+  });
 };
 
 const stateGauges = (sequencer: LedgerSequencer, registers: Registry[]): void => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from 'zod';
 
-/** What notices tell of. The last two of the list reach every channel, whatever it asked for (SPEC M1). */
+/** What notices tell of. The last three of the list reach every channel, whatever it asked for (SPEC M1). */
 export const noticeKinds = [
   'request.waiting',
   'request.met',
@@ -16,9 +16,10 @@ export const noticeKinds = [
   'finding.raised',
   'emergency.invoked',
   'ledger.quarantined',
+  'ledger.loss-accepted',
 ] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
-export const alertKinds: readonly NoticeKind[] = ['emergency.invoked', 'ledger.quarantined'];
+export const alertKinds: readonly NoticeKind[] = ['emergency.invoked', 'ledger.quarantined', 'ledger.loss-accepted'];
 
 // One address and nothing else: what has a line break, a comma or a bracket in it could become two.
 const mailAddress = z

@@ -11,16 +11,25 @@ export type LaneOptions<T> = {
   readonly now: () => number;
   /** False when there is no reason any more to send it; it is dropped then. */
   readonly wanted: (what: T) => boolean;
+  /**
+   * Asks to be the one that sends it, for so long. `held` while another process may be sending it, `missing` when that
+   * is done with it. Zero milliseconds give it back.
+   */
+  readonly claim: (parcel: Parcel<T>, forMs: number) => Promise<'claimed' | 'held' | 'missing'>;
   readonly deliver: (what: T, signal: AbortSignal) => Promise<Delivery>;
   /** It is done with: sent, dropped or given up. `why` is null unless it failed for good. */
   readonly done: (parcel: Parcel<T>, outcome: 'sent' | 'dropped' | 'given-up', why: string | null) => Promise<void>;
   readonly failed: (parcel: Parcel<T>, why: string, tries: number) => void;
 };
 
-type Waiting<T> = { readonly parcel: Parcel<T>; tries: number; dueAt: number; flying: boolean };
+type Waiting<T> = { readonly parcel: Parcel<T>; tries: number; dueAt: number; flying: boolean; mine: boolean };
 
 const atOnce = 4;
 const mostWaiting = 20_000;
+/** Longer than any delivery takes: who claimed it and is silent for so long is gone. */
+const attemptMs = 30_000;
+/** When to ask again for what another process holds. */
+const heldMs = 5000;
 
 /**
  * Sends what it is given, a few at a time, each by itself: one that fails waits longer each time and holds up no other.
@@ -44,7 +53,7 @@ export class NoticeLane<T> {
   /** Takes a parcel in; one with the same key is the same parcel. */
   add(parcel: Parcel<T>): void {
     if (this.#waiting.has(parcel.key)) return;
-    this.#waiting.set(parcel.key, { parcel, tries: 0, dueAt: 0, flying: false });
+    this.#waiting.set(parcel.key, { parcel, tries: 0, dueAt: 0, flying: false, mine: false });
     if (this.#waiting.size > mostWaiting) this.#shed();
     this.#wake();
   }
@@ -57,6 +66,7 @@ export class NoticeLane<T> {
     while (this.#flights.size > 0) await Promise.all(this.#flights);
     clearTimeout(cut);
     this.#abort.abort();
+    for (const { parcel, mine } of this.#waiting.values()) if (mine) await this.#options.claim(parcel, 0);
   }
 
   #stopping = false;
@@ -88,9 +98,14 @@ export class NoticeLane<T> {
 
   async #attempt(waiting: Waiting<T>): Promise<void> {
     const { parcel } = waiting;
-    const { wanted, deliver, failed, now } = this.#options;
+    const { wanted, claim, deliver, failed, now } = this.#options;
     const { firstMs, mostMs, giveUpMs } = this.#options.patience;
     if (!wanted(parcel.what)) return this.#finish(parcel, 'dropped', null);
+    const claimed = await claim(parcel, attemptMs);
+    waiting.mine = claimed === 'claimed';
+    if (claimed === 'held') waiting.dueAt = now() + Math.min(heldMs, mostMs);
+    if (claimed === 'missing') this.#waiting.delete(parcel.key);
+    if (!waiting.mine) return;
     let delivery: Delivery;
     try {
       delivery = await deliver(parcel.what, this.#abort.signal);
@@ -102,7 +117,10 @@ export class NoticeLane<T> {
     waiting.tries += 1;
     failed(parcel, delivery.why, waiting.tries);
     if (delivery.final || now() - parcel.at > giveUpMs) return this.#finish(parcel, 'given-up', delivery.why);
-    waiting.dueAt = now() + Math.min(firstMs * 2 ** (waiting.tries - 1), mostMs);
+    const restMs = Math.min(firstMs * 2 ** (waiting.tries - 1), mostMs);
+    waiting.dueAt = now() + restMs;
+    // It stays ours until the next try is over, or others would try it meanwhile.
+    await claim(parcel, restMs + attemptMs);
   }
 
   async #finish(parcel: Parcel<T>, outcome: 'sent' | 'dropped' | 'given-up', why: string | null): Promise<void> {

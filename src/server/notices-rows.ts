@@ -10,8 +10,8 @@ export type Letter = { readonly notice: Notice; readonly recipient: string };
 
 /** Where it comes from, so that keys are in the order of the ledger. */
 export const placeOf = ({ kind, index, n }: Notice): string =>
-  kind === 'ledger.quarantined'
-    ? `quarantine.${index}`
+  kind === 'ledger.quarantined' || kind === 'ledger.loss-accepted'
+    ? `${kind === 'ledger.quarantined' ? 'quarantine' : 'loss'}.${index}`
     : `${String(index).padStart(16, '0')}.${String(n).padStart(4, '0')}`;
 
 export const keyOf = ({ notice, recipient }: Letter): string => `${placeOf(notice)}.${recipient}`;

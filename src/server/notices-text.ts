@@ -24,6 +24,7 @@ const linkOf = ({ publicUrl }: NoticeScene, { request }: Notice): string =>
 /** Name of a notice within its ledger: the same whenever it is sent. */
 export const noticeId = ({ state }: NoticeScene, { kind, index, n }: Notice): string => {
   const ledger = state.identity?.ledger.slice('sha256:'.length, 'sha256:'.length + 12) ?? 'unread';
+  if (kind === 'ledger.loss-accepted') return `msg_${ledger}_loss_${index}`;
   return kind === 'ledger.quarantined' ? `msg_${ledger}_quarantine_${index}` : `msg_${ledger}_${index}_${n}`;
 };
 
@@ -79,6 +80,10 @@ const phrases: { readonly [kind in NoticeKind]: readonly [subject: string, sente
   'ledger.quarantined': [
     'LEDGER DAMAGED',
     'The ledger is damaged. It can be read and exported; votes and permits are refused until it is restored. Compare checkpoints with other people.',
+  ],
+  'ledger.loss-accepted': [
+    'LEDGER TAKEN WITHOUT ITS MARK',
+    'Somebody started the ledger although its mark is gone, and said that nothing is missing behind its end. If you have a receipt or checkpoint of a later entry, it was cut: compare now, and sign nothing until it is explained.',
   ],
 };
 

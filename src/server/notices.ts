@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import { randomBytes } from 'node:crypto';
 import { notSent } from '../app/delivery.ts';
 import type { Quarantine } from '../app/quarantine.ts';
+import type { Followed } from '../app/sequencer-follower.ts';
 import type { FoldedEntry } from '../kernel/decider.ts';
 import { instantFromMs } from '../kernel/instant.ts';
 import { isObject } from '../kernel/shape.ts';
@@ -37,6 +39,8 @@ export type NoticesOptions = {
   readonly patience?: Patience;
   /** For one message, milliseconds. */
   readonly timeoutMs?: number;
+  /** How often to look for what another process left, in a store that is shared, milliseconds. */
+  readonly sweepEveryMs?: number;
 };
 
 /** An alert that no channel has taken yet. */
@@ -60,6 +64,8 @@ export type Notices = {
   readonly alertOf: (request: string) => AlertStanding;
   /** Tells of a damaged ledger, by itself and without the ledger. */
   readonly quarantined: (quarantine: Quarantine) => void;
+  /** Tells that the ledger was started without its mark, at this size. */
+  readonly lossAccepted: (size: number) => Promise<void>;
   /** Resolves when every entry that is committed now has been looked at; sending may still be under way. */
   readonly caughtUp: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -77,6 +83,9 @@ export const undeliveredView = 'notices-undelivered';
 const takenView = 'notices-taken';
 const viewOf = (channel: Channel): string => `notices-${channel.name}`;
 const stopGraceMs = 2000;
+const defaultSweepEveryMs = 5000;
+/** With so many waiting here, what others left is not looked for. */
+const enoughWaiting = 1000;
 
 const laneOf = ({ kind }: Notice): 'alert' | 'notice' => (alertKinds.includes(kind) ? 'alert' : 'notice');
 
@@ -84,6 +93,8 @@ const laneOf = ({ kind }: Notice): 'alert' | 'notice' => (alertKinds.includes(ki
  * Follows the ledger and tells people and machines what concerns them, so that nobody has to ask (SPEC M1, M2). What
  * is to be sent is kept in the store until it is sent: at least once, under a name that stays the same. Every channel
  * has a lane for alerts and one for all else, so that neither a dead channel nor a crowd of notices holds up an alert.
+ * Of several processes on one store each message is sent by whoever claims it, and by another when that one is gone
+ * (SPEC L18).
  */
 export const startNotices = async (options: NoticesOptions): Promise<Result<Notices>> => {
   const channels = openChannels(options.config, options.dir, options.timeoutMs);
@@ -99,11 +110,20 @@ class NoticeOffice implements Notices {
   readonly #undelivered = new Map<string, UndeliveredAlert>();
   /** Names of the channels that took the alert of an emergency, by its request. */
   readonly #taken = new Map<string, ReadonlySet<string>>();
+  // A process that has the store alone finds its own claims again after a crash.
+  readonly #by: string;
+  readonly #shared: boolean;
+  /** What is done with here and could not be forgotten in the store, by the key of its letter: not sent again from here. */
+  readonly #unforgotten = new Map<string, readonly ViewWrite[]>();
+  #sweeping: Promise<void> = Promise.resolve();
+  #sweeper: NodeJS.Timeout | undefined;
   #counts = { sent: 0, failed: 0, givenUp: 0 };
   #follower: { readonly caughtUp: () => Promise<void>; readonly stop: () => Promise<void> } | undefined;
 
   constructor(options: NoticesOptions, channels: readonly Channel[]) {
     this.#options = options;
+    this.#shared = options.store.shared === true;
+    this.#by = this.#shared ? randomBytes(16).toString('hex') : 'server';
     this.#routes = channels.map((channel) => ({
       channel,
       lanes: { alert: this.#lane(channel), notice: this.#lane(channel) },
@@ -134,6 +154,7 @@ class NoticeOffice implements Notices {
       },
       (entries) => this.#take(entries),
     );
+    if (this.#shared) this.#sweepSoon();
   }
 
   readonly figures = (): NoticeFigures => ({
@@ -155,9 +176,21 @@ class NoticeOffice implements Notices {
     this.#post(notice);
   };
 
+  readonly lossAccepted = async (size: number): Promise<void> => {
+    const time = instantFromMs(this.#now());
+    this.#options.log('error', 'loss-accepted', { size });
+    const detail = `it is said to end at size ${size}`;
+    await this.#announce([
+      { kind: 'ledger.loss-accepted', index: size, n: 0, time, request: null, to: [], detail },
+    ]).catch((error: unknown) => this.#options.log('warn', 'notices-unwritable', { why: textOf(error) }));
+  };
+
   readonly caughtUp = async (): Promise<void> => this.#follower?.caughtUp();
 
   readonly stop = async (): Promise<void> => {
+    clearTimeout(this.#sweeper);
+    await this.#sweeping;
+    clearTimeout(this.#sweeper);
     await this.#follower?.stop();
     await Promise.all(
       this.#routes.flatMap(({ lanes }) => [lanes.alert.stop(stopGraceMs), lanes.notice.stop(stopGraceMs)]),
@@ -165,27 +198,45 @@ class NoticeOffice implements Notices {
     for (const { channel } of this.#routes) channel.close();
   };
 
-  /** Makes durable what is to be sent, then lets it go. The follower's cursor moves afterwards. */
-  async #take(entries: readonly Entry[]): Promise<void> {
-    const { sequencer, store } = this.#options;
+  /** What is to be sent is durable together with the cursor; only then it goes, from the one process that wrote it. */
+  async #take(entries: readonly Entry[]): Promise<Followed | void> {
+    const { sequencer } = this.#options;
     const oldest = instantFromMs(this.#now() - this.#patience().giveUpMs);
     const notices = entries
       .filter(({ time }) => time >= oldest)
       .flatMap((entry) => planNotices(entry, sequencer.state()));
-    if (notices.length === 0) return;
-    const rows: ViewWrite[] = [];
-    for (const notice of notices) {
-      if (laneOf(notice) === 'alert')
-        rows.push({ view: undeliveredView, key: placeOf(notice), value: noticeRow(notice) });
-      for (const { channel, letter } of this.#letters(notice))
-        rows.push({ view: viewOf(channel), key: keyOf(letter), value: letterRow(letter) });
-    }
-    await store.writeViews(tenant, rows);
-    for (const notice of notices) {
-      if (laneOf(notice) === 'alert')
-        this.#undelivered.set(placeOf(notice), { kind: notice.kind, request: notice.request, since: notice.time });
-      this.#post(notice);
-    }
+    return notices.length === 0 ? undefined : this.#told(notices);
+  }
+
+  /** Makes durable what no entry leads to, then lets it go. */
+  async #announce(notices: readonly Notice[]): Promise<void> {
+    const { rows, written } = this.#told(notices);
+    await this.#options.store.writeViews(tenant, rows);
+    written();
+  }
+
+  #told(notices: readonly Notice[]): Required<Followed> {
+    const alerts = notices.filter((notice) => laneOf(notice) === 'alert');
+    const rows = alerts.map((notice) => ({ view: undeliveredView, key: placeOf(notice), value: noticeRow(notice) }));
+    return {
+      rows: [...rows, ...notices.flatMap((notice) => this.#letterRows(notice))],
+      written: () => {
+        for (const notice of alerts) this.#noteUndelivered(notice);
+        for (const notice of notices) this.#post(notice);
+      },
+    };
+  }
+
+  #letterRows(notice: Notice): readonly ViewWrite[] {
+    return this.#letters(notice).map(({ channel, letter }) => ({
+      view: viewOf(channel),
+      key: keyOf(letter),
+      value: letterRow(letter),
+    }));
+  }
+
+  #noteUndelivered(notice: Notice): void {
+    this.#undelivered.set(placeOf(notice), { kind: notice.kind, request: notice.request, since: notice.time });
   }
 
   #letters(
@@ -202,16 +253,50 @@ class NoticeOffice implements Notices {
 
   /** Takes up again what waited when the process ended; an alert that nobody took goes to every channel there is now. */
   async #restore(): Promise<void> {
+    await this.#takeWaiting();
+    const notices = (await this.#rowsOf(undeliveredView)).flatMap((value) => readNotice(value) ?? []);
+    // A channel that is new has no row of it yet, and without a row nobody can claim it.
+    const rows = notices.flatMap((notice) => this.#letterRows(notice));
+    if (this.#shared && rows.length > 0) await this.#options.store.writeViews(tenant, rows);
+    for (const notice of notices) {
+      this.#noteUndelivered(notice);
+      this.#post(notice);
+    }
+  }
+
+  async #takeWaiting(): Promise<void> {
     for (const { channel, lanes } of this.#routes)
       for (const value of await this.#rowsOf(viewOf(channel))) {
         const letter = readLetter(value);
-        if (letter !== undefined) lanes[laneOf(letter.notice)].add(parcelOf(letter));
+        if (letter === undefined || this.#unforgotten.has(unforgottenKey(channel, keyOf(letter)))) continue;
+        lanes[laneOf(letter.notice)].add(parcelOf(letter));
       }
-    for (const value of await this.#rowsOf(undeliveredView)) {
-      const notice = readNotice(value);
-      if (notice === undefined) continue;
-      this.#undelivered.set(placeOf(notice), { kind: notice.kind, request: notice.request, since: notice.time });
-      this.#post(notice);
+  }
+
+  #sweepSoon(): void {
+    const { sweepEveryMs = defaultSweepEveryMs } = this.#options;
+    this.#sweeper = setTimeout(() => {
+      this.#sweeping = this.#sweep().finally(() => this.#sweepSoon());
+    }, sweepEveryMs).unref();
+  }
+
+  /** Looks for what other processes left, and how the alerts stand that they send. */
+  async #sweep(): Promise<void> {
+    const { store, log } = this.#options;
+    try {
+      for (const [key, rows] of this.#unforgotten) {
+        await store.writeViews(tenant, rows);
+        this.#unforgotten.delete(key);
+      }
+      if (this.figures().waiting < enoughWaiting) await this.#takeWaiting();
+      for (const value of await this.#rowsOf(takenView)) this.#noteTaken(value);
+      const open = (await this.#rowsOf(undeliveredView)).flatMap((value) => readNotice(value) ?? []);
+      const places = new Set(open.map(placeOf));
+      for (const [place, { kind }] of this.#undelivered)
+        if (kind !== 'ledger.quarantined' && !places.has(place)) this.#undelivered.delete(place);
+      for (const notice of open) this.#noteUndelivered(notice);
+    } catch (error) {
+      log('warn', 'notices-unreadable', { why: textOf(error) });
     }
   }
 
@@ -238,6 +323,7 @@ class NoticeOffice implements Notices {
       patience: this.#patience(),
       now: () => this.#now(),
       wanted: ({ notice }) => stillTrue(notice, sequencer.state()),
+      claim: (parcel, forMs) => this.#claim(channel, parcel, forMs),
       deliver: async ({ notice, recipient }, signal) => {
         const scene = this.#scene();
         // A link without a host leads nowhere; it is known once the server listens.
@@ -260,6 +346,22 @@ class NoticeOffice implements Notices {
     });
   }
 
+  async #claim(
+    channel: Channel,
+    { key, what }: Parcel<Letter>,
+    forMs: number,
+  ): Promise<'claimed' | 'held' | 'missing'> {
+    // Of a quarantine nothing is in the store, and each process speaks for itself.
+    if (what.notice.kind === 'ledger.quarantined') return 'claimed';
+    try {
+      const claimed = await this.#options.store.claimRow(tenant, viewOf(channel), key, { by: this.#by, forMs });
+      return claimed === 'missing' && !this.#shared ? 'claimed' : claimed;
+    } catch {
+      // Told twice is better than not told.
+      return 'claimed';
+    }
+  }
+
   async #forget(channel: Channel, parcel: Parcel<Letter>, sent: boolean): Promise<void> {
     const { notice } = parcel.what;
     const place = placeOf(notice);
@@ -269,12 +371,16 @@ class NoticeOffice implements Notices {
       this.#noteTaken(value);
       rows.push({ view: takenView, key: `${place}.${channel.name}`, value });
     }
-    if (sent && this.#undelivered.delete(place)) rows.push({ view: undeliveredView, key: place, value: null });
+    if (sent && laneOf(notice) === 'alert') {
+      this.#undelivered.delete(place);
+      rows.push({ view: undeliveredView, key: place, value: null });
+    }
     // Nothing of a quarantine is in the store, which may be what is damaged.
     if (notice.kind === 'ledger.quarantined') return;
     try {
       await this.#options.store.writeViews(tenant, rows);
     } catch (error) {
+      if (this.#shared) this.#unforgotten.set(unforgottenKey(channel, parcel.key), rows);
       this.#options.log('warn', 'notices-unwritable', { why: textOf(error) });
     }
   }
@@ -309,5 +415,7 @@ class NoticeOffice implements Notices {
     return this.#options.patience ?? patience;
   }
 }
+
+const unforgottenKey = (channel: Channel, key: string): string => `${channel.name} ${key}`;
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300);

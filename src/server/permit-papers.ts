@@ -61,11 +61,23 @@ const valueOf = <T>(result: Result<T>): T => {
   return result.value;
 };
 
-/** Proof of an entry under the newest checkpoint. */
-export const proofNow = ({ sequencer }: ServerContext, index: number): KeptProof => {
+// With the heartbeat, so that whoever gets the file can ask how fresh it is; plain while the server says none.
+const headNow = async ({ sequencer, heads }: ServerContext) => {
+  const stamped = await heads.stamped();
   const head = sequencer.signedHead();
   if (head === undefined) throw new BrokenInvariant('no checkpoint is signed');
-  return { size: head.size, note: head.note, inclusion: valueOf(sequencer.tree.prove(index)).proof };
+  return stamped?.size === head.size ? stamped : head;
+};
+
+/** Proof of an entry under the newest checkpoint; under one that witnesses have come to, where they are asked for. */
+export const proofNow = async (context: ServerContext, index: number): Promise<KeptProof> => {
+  const witnessed = await context.heads.witnessed(index + 1);
+  if (witnessed !== undefined) {
+    const { size, note } = witnessed;
+    return { size, note, inclusion: valueOf(context.sequencer.tree.proveUnder(index, witnessed)).proof };
+  }
+  const { size, note } = await headNow(context);
+  return { size, note, inclusion: valueOf(context.sequencer.tree.prove(index)).proof };
 };
 
 /**
@@ -78,9 +90,8 @@ export const partsFor = async (context: ServerContext, request: string, kept?: K
   for (const index of entriesFor(sequencer.state(), request)) entries.set(index, await papers.entry(index));
   const blobs = new Map<string, string>();
   for (const digest of blobsNamed(entries.values())) blobs.set(digest, await papers.blob(digest));
+  const head = kept ?? (await headNow(context));
   // From here on nothing is awaited, so that the head stays the same for all proofs.
-  const head = kept ?? sequencer.signedHead();
-  if (head === undefined) throw new BrokenInvariant('no checkpoint is signed');
   return {
     request,
     entries,

@@ -66,7 +66,10 @@ const keptProof = async (context: ServerContext, request: RequestState, permitId
   for (const index of request.entries.toReversed())
     if ((await papers.entry(index)).includes('"type":"PermitIssued"')) issuedAt ??= index;
   if (issuedAt === undefined) throw new BrokenInvariant(`permit \`${permitId}\` has no entry`);
-  const proof = proofNow(context, issuedAt);
+  const proof = await proofNow(context, issuedAt);
+  // Somebody else may have asked in the meantime: both get the one that was kept first.
+  const first = permitProofs.get(permitId);
+  if (first !== undefined) return first;
   if (permitProofs.size >= maxProofs) permitProofs.delete(permitProofs.keys().next().value ?? '');
   permitProofs.set(permitId, proof);
   return proof;

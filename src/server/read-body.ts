@@ -54,7 +54,7 @@ const tooLarge = (limit: number): Refused =>
   );
 
 /** All bytes of a body, at most `limit`; the sender is not read any further beyond it. */
-const readBody = (incoming: IncomingMessage, limit: number): Promise<Result<Buffer>> => {
+export const readBody = (incoming: IncomingMessage, limit: number): Promise<Result<Buffer>> => {
   if (Number(incoming.headers['content-length'] ?? 0) > limit) return Promise.resolve(tooLarge(limit));
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];

@@ -10,6 +10,7 @@ import { findReader, secretIn, type Reader } from './access.ts';
 import { addressOf, checkBrowser, type InFlight } from './guard.ts';
 import { handlers } from './handlers.ts';
 import { problemPage, toSignIn } from './html-routes.ts';
+import { lookFirst, mayBeBehind, refuseBehind } from './look-first.ts';
 import { bodyLimit, checkContentType, parseBody, type LargeBodies } from './read-body.ts';
 import { problemReply, type Reply } from './reply.ts';
 import type { RequestLog } from './request-log.ts';
@@ -70,6 +71,7 @@ export const serveCall = async (
   const busy = frontier.inFlight.enter(address);
   if (busy !== undefined) return refusedBy(route, busy.refusal);
   try {
+    const known = await lookFirst(frontier.context, name);
     const call = await readCall(frontier, name, route, incoming, params);
     if (!call.ok) {
       if (route.access === 'page' && call.refusal.code === 'sign-in-needed') return toSignIn(pathOf(incoming));
@@ -77,7 +79,8 @@ export const serveCall = async (
     }
     const damaged = unread(frontier, name);
     if (damaged !== undefined) return refusedBy(route, damaged.refusal);
-    return await handlers[name](frontier.context, call.value);
+    const reply = await handlers[name](frontier.context, call.value);
+    return known || !mayBeBehind(reply) ? reply : refusedBy(route, refuseBehind().refusal);
   } catch (error) {
     if (error instanceof StoreFailure) return refusedBy(route, error.refusal);
     frontier.log.event('error', 'handler-failed', {
@@ -114,7 +117,7 @@ const readCall = async (
   const carried = secretIn(headers, context.secure);
   const foreign = checkBrowser(incoming, hosts(), context.publicUrl(), carried?.byCookie === true);
   if (foreign !== undefined) return foreign;
-  const reader = readerOf(context, route, incoming);
+  const reader = await readerOf(context, route, incoming);
   if (!reader.ok) return reader;
   const query = readQuery(route, incoming);
   if (!query.ok) return query;
@@ -140,12 +143,16 @@ const readCall = async (
 };
 
 // Where nobody has to be known, a token that is wrong is as good as none.
-const readerOf = (context: ServerContext, { access }: Route, incoming: IncomingMessage): Result<Reader | null> => {
+const readerOf = async (
+  context: ServerContext,
+  { access }: Route,
+  incoming: IncomingMessage,
+): Promise<Result<Reader | null>> => {
   if (access === 'signed') return ok(null);
   const { tokens, sessions, sequencer, secure } = context;
   if (access === 'public' && incoming.headers.authorization === undefined && incoming.headers.cookie === undefined)
     return ok(null);
-  const reader = findReader(incoming.headers, secure, tokens, sessions, sequencer.state());
+  const reader = await findReader(incoming.headers, secure, tokens, sessions, () => sequencer.state());
   return !reader.ok && access === 'public' ? ok(null) : reader;
 };
 

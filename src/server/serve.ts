@@ -1,26 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
 import type { BlockList } from 'node:net';
 import { fileDigestSource } from '../adapters/files/file-digest-source.ts';
 import { gitSource } from '../adapters/git/git-source.ts';
 import type { FactSource } from '../app/fact-source.ts';
+import { defaultEveryMs, type HeadCosigner } from '../app/head-cosigner.ts';
 import type { Quarantine } from '../app/quarantine.ts';
+import type { TilePlace } from '../app/tile-place.ts';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import type { AcceptedLoss } from './accepted-loss.ts';
+import { startCosigning } from './cosigning.ts';
 import { displayNames } from './display-names.ts';
-import { allowedHosts, InFlight, isListed, isLoopback, parseNetworks } from './guard.ts';
+import { allowedHosts, InFlight, parseNetworks } from './guard.ts';
+import type { WitnessesConfig } from './heartbeat-config.ts';
 import { httpServer, listen, mount, type TlsFiles } from './http-server.ts';
 import { openLedger, type OpenOptions, type RunningLedger } from './ledger-folder.ts';
+import { mirrorLedger, mirrorPlace, rememberedBy } from './ledger-mirror.ts';
 import { startMetrics } from './metrics.ts';
 import { noticesConfig, type NoticesConfig } from './notices-config.ts';
-import { startNotices } from './notices.ts';
+import { startNotices, type Notices } from './notices.ts';
 import { Papers } from './permit-papers.ts';
+import { checkReach, closeServer, onlyTrustedPeers, readTls, wrongProxies } from './reach.ts';
 import { LargeBodies } from './read-body.ts';
-import { startLog, type RequestLog } from './request-log.ts';
+import { startLog } from './request-log.ts';
 import { RequestOrder } from './request-order.ts';
 import { readServerConfig } from './server-config.ts';
 import type { ServerContext } from './server-context.ts';
+import { OwnShelf } from './session-shelf.ts';
 import { Sessions } from './sessions.ts';
+import { SharedShelf } from './shared-shelf.ts';
 import { startTicker } from './ticker.ts';
 import { TokenList } from './tokens.ts';
 
@@ -45,6 +54,8 @@ export type ServeOptions = OpenOptions & {
   readonly log?: (lines: string) => void;
   readonly stopWithinMs?: number;
   readonly tickEveryMs?: number;
+  /** The longest that it goes without a heartbeat. */
+  readonly heartbeatEveryMs?: number;
   /** Requests of one address that may be under way at a time. */
   readonly perAddress?: number;
 };
@@ -58,6 +69,9 @@ type Settings = {
   readonly trusted: BlockList;
   readonly factSources: readonly FactSource[];
   readonly notices: NoticesConfig;
+  readonly mirror: TilePlace | undefined;
+  readonly heartbeatEveryMs: number;
+  readonly witnesses: WitnessesConfig | undefined;
 };
 
 export type RunningServer = {
@@ -81,17 +95,26 @@ export const startServer = async (options: ServeOptions): Promise<Result<Running
   if (!settings.ok) return settings;
   // The ledger may be found damaged before there is anybody to tell, and later on.
   let tell: (quarantine: Quarantine) => void = () => undefined;
+  let loss: AcceptedLoss | undefined;
+  const { mirror } = settings.value;
   const ledger = await openLedger(options.dir, {
     ...options,
+    remembered: [...(options.remembered ?? []), ...(mirror === undefined ? [] : await rememberedBy(mirror))],
     onAlert: (quarantine) => {
       options.onAlert?.(quarantine);
       tell(quarantine);
     },
+    onLoss: (accepted) => {
+      loss = accepted;
+      options.onLoss?.(accepted);
+    },
   });
   if (!ledger.ok) return ledger;
-  const started = await serveLedger(settings.value, ledger.value, (told) => {
-    tell = told;
-  });
+  const onTell = (notices: Notices): void => {
+    tell = notices.quarantined;
+    if (loss !== undefined) void notices.lossAccepted(loss.size);
+  };
+  const started = await serveLedger(settings.value, ledger.value, onTell);
   if (!started.ok) await ledger.value.close();
   return started;
 };
@@ -110,14 +133,8 @@ const settle = (options: ServeOptions): Result<Settings> => {
   if (!tls.ok) return tls;
   const wrongUrl = checkPublicUrl(publicUrl);
   if (wrongUrl !== undefined) return wrongUrl;
-  if (!isLoopback(host) && tls.value === null && proxies.length === 0)
-    return refuse(
-      'listen-without-tls',
-      'H5',
-      `\`${host}\` is reached over the network, and the server has no TLS`,
-      { host },
-      'give a certificate and key, name the proxy that ends TLS in `trusted-proxies`, or listen on 127.0.0.1',
-    );
+  const closed = checkReach(host, tls.value, proxies);
+  if (closed !== undefined) return closed;
   return ok({
     options,
     host,
@@ -131,29 +148,40 @@ const settle = (options: ServeOptions): Result<Settings> => {
       ...(options.factSources ?? []),
     ],
     notices: config.notices ?? noticesConfig.parse({}),
+    mirror: config.mirror === undefined ? undefined : mirrorPlace(config.mirror),
+    heartbeatEveryMs: options.heartbeatEveryMs ?? config.heartbeat?.every ?? defaultEveryMs,
+    witnesses: config.witnesses,
   });
 };
 
 const contextFor = (
   settings: Settings,
   ledger: RunningLedger,
+  heads: HeadCosigner,
   url: () => string,
   stopping: () => boolean,
   alertOf: ServerContext['alertOf'],
 ) => {
   const { options, publicUrl, tls, factSources } = settings;
   const { now = Date.now, dir } = options;
-  const { sequencer } = ledger;
+  const { sequencer, store, commonSecret } = ledger;
+  const order = new RequestOrder(sequencer.state());
+  sequencer.subscribe((_, entries) => order.note(entries, sequencer.state()));
   return {
     ledger,
     sequencer,
+    heads,
     now,
     publicUrl: url,
     secure: publicUrl?.startsWith('https:') ?? tls !== null,
     factSources: new Map(factSources.map((source) => [source.name, source])),
     tokens: new TokenList(dir, now),
-    sessions: new Sessions(now),
-    order: new RequestOrder(sequencer.state()),
+    // A client may be sent to another server with its next call, where there are others.
+    sessions:
+      store.shared === true
+        ? new Sessions(now, new SharedShelf(store, now), commonSecret)
+        : new Sessions(now, new OwnShelf(now), randomBytes(32)),
+    order,
     names: displayNames(dir),
     metrics: startMetrics(sequencer),
     version: version(),
@@ -167,18 +195,22 @@ const contextFor = (
 const serveLedger = async (
   settings: Settings,
   ledger: RunningLedger,
-  onTell: (tell: (quarantine: Quarantine) => void) => void,
+  onTell: (notices: Notices) => void,
 ): Promise<Result<RunningServer>> => {
   const { options, host, port, tls, trusted } = settings;
   const { now = Date.now, perAddress = 256 } = options;
   const log = startLog(options.log ?? ((lines) => process.stderr.write(lines)));
   const { sequencer } = ledger;
+  const cosigning = await startCosigning(settings, ledger, log.event);
+  if (!cosigning.ok) return cosigning;
+  const heads = cosigning.value;
   let [url, stopping] = [settings.publicUrl ?? '', false];
   let hosts: ReadonlySet<string> = new Set();
   let alertOf: ServerContext['alertOf'] = () => ({ taken: 0, channels: 0 });
   const context = contextFor(
     settings,
     ledger,
+    heads,
     () => url,
     () => stopping,
     (request) => alertOf(request),
@@ -203,18 +235,25 @@ const serveLedger = async (
     log: log.event,
     now,
   });
-  if (!notices.ok) return notices;
-  onTell(notices.value.quarantined);
+  if (!notices.ok) {
+    await heads.stop();
+    return notices;
+  }
+  onTell(notices.value);
   alertOf = notices.value.alertOf;
   context.metrics.notices(notices.value.figures);
+  context.metrics.heads(() => heads.standing());
   const listening = await listen(server, host, port);
   if (!listening.ok) {
     await notices.value.stop();
+    await heads.stop();
     return listening;
   }
   const own = host.includes(':') ? `[${host}]` : host;
   url = url === '' ? `${tls === null ? 'http' : 'https'}://${own}:${listening.value}` : url;
   hosts = allowedHosts(url, host, listening.value);
+  const mirror = settings.mirror === undefined ? undefined : mirrorLedger(settings.mirror, ledger, log);
+  if (mirror !== undefined) context.metrics.mirror(mirror.figures);
   const ticker = startTicker(sequencer, now, options.tickEveryMs);
   log.event('info', 'listening', { url, quarantined: sequencer.quarantine() !== undefined });
   let stopped: Promise<void> | undefined;
@@ -225,7 +264,9 @@ const serveLedger = async (
       await closeServer(server, options.stopWithinMs ?? 10_000, log);
       await ticker.stop();
       await notices.value.stop();
+      await mirror?.stop();
       context.metrics.close();
+      await heads.stop();
       await ledger.close();
       log.event('info', 'stopped');
       log.flush();
@@ -233,44 +274,6 @@ const serveLedger = async (
     return stopped;
   };
   return ok({ url, port: listening.value, ledger, stop });
-};
-
-// Behind a proxy, plain HTTP comes from that proxy and from nowhere else (SPEC H5).
-const onlyTrustedPeers = (server: Server, host: string, tls: TlsFiles | null, trusted: BlockList): void => {
-  if (tls !== null || isLoopback(host)) return;
-  server.on('connection', (socket) => {
-    const peer = socket.remoteAddress ?? '';
-    if (!isLoopback(peer) && !isListed(trusted, peer)) socket.destroy();
-  });
-};
-
-// Idle connections go at once; those with a request under way when it is answered, or at the deadline.
-const closeServer = async (server: Server, withinMs: number, log: RequestLog): Promise<void> => {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const idle = setInterval(() => server.closeIdleConnections(), 50);
-  const deadline = setTimeout(() => {
-    log.event('warn', 'deadline', { within_ms: withinMs });
-    server.closeAllConnections();
-  }, withinMs);
-  await closed;
-  clearInterval(idle);
-  clearTimeout(deadline);
-};
-
-const readTls = (files: TlsFiles | undefined): Result<TlsFiles | null> => {
-  if (files === undefined) return ok(null);
-  try {
-    return ok({ certificate: readFileSync(files.certificate, 'utf8'), key: readFileSync(files.key, 'utf8') });
-  } catch {
-    return refuse(
-      'config-malformed',
-      'H5',
-      `certificate \`${files.certificate}\` or key \`${files.key}\` cannot be read`,
-      { certificate: files.certificate, key: files.key },
-      'name PEM files that this user may read',
-    );
-  }
 };
 
 const checkPublicUrl = (url: string | undefined): Refused | undefined => {
@@ -283,12 +286,3 @@ const checkPublicUrl = (url: string | undefined): Refused | undefined => {
     'write it like `https://countersign.example.org`, without a path or a slash at the end',
   );
 };
-
-const wrongProxies = (given: readonly string[]): Refused =>
-  refuse(
-    'config-malformed',
-    'H9',
-    `\`${given.join(', ')}\` are not addresses or networks`,
-    { trusted_proxies: given },
-    'write them like `10.0.0.5` or `10.1.0.0/16`',
-  );

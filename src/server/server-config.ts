@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { isMap, isNode, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import { z } from 'zod';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
+import { heartbeatConfig, witnessesConfig } from './heartbeat-config.ts';
 import { noticesConfig } from './notices-config.ts';
 import { storeConfig } from './store-config.ts';
 
@@ -18,7 +19,10 @@ const path = z.string().min(1).max(1000);
  *     trusted-proxies: [10.0.0.5]
  *     git: {repository: /srv/shop.git, base: refs/heads/main}
  *     files: {root: /srv/builds}
+ *     mirror: /mnt/other-disk/mirror
  *     notices: {…}
+ *     heartbeat: {every: 60s}
+ *     witnesses: {policy: witnesses.policy}
  *     store: {postgres: postgres://countersign@db1,db2/countersign, password-file: postgres.password}
  *
  * Paths are taken from the data folder on.
@@ -39,7 +43,11 @@ const serverConfig = z.strictObject({
     })
     .optional(),
   files: z.strictObject({ root: path }).optional(),
+  /** Folder, best on another machine's disk, in which a copy of the ledger is kept up to date. */
+  mirror: path.optional(),
   notices: noticesConfig.optional(),
+  heartbeat: heartbeatConfig.optional(),
+  witnesses: witnessesConfig.optional(),
   store: storeConfig.optional(),
 });
 export type ServerConfig = z.infer<typeof serverConfig>;
@@ -134,11 +142,13 @@ const lineOf = (document: Document.Parsed, field: readonly string[], lines: Line
 };
 
 const fromFolder = (config: ServerConfig, dir: string): ServerConfig => {
-  const { tls, git, files } = config;
+  const { tls, git, files, mirror, witnesses } = config;
   return {
     ...config,
     ...(tls === undefined ? {} : { tls: { certificate: resolve(dir, tls.certificate), key: resolve(dir, tls.key) } }),
     ...(git === undefined ? {} : { git: { ...git, repository: resolve(dir, git.repository) } }),
     ...(files === undefined ? {} : { files: { root: resolve(dir, files.root) } }),
+    ...(mirror === undefined ? {} : { mirror: resolve(dir, mirror) }),
+    ...(witnesses === undefined ? {} : { witnesses: { ...witnesses, policy: resolve(dir, witnesses.policy) } }),
   };
 };

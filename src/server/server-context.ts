@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FactSource } from '../app/fact-source.ts';
+import type { HeadCosigner } from '../app/head-cosigner.ts';
 import type { RouteName } from '../contract/routes.ts';
 import { BrokenInvariant } from '../kernel/refusal.ts';
 import { instantFromMs, type Instant } from '../kernel/instant.ts';
@@ -19,6 +20,8 @@ import type { TokenList } from './tokens.ts';
 export type ServerContext = {
   readonly ledger: RunningLedger;
   readonly sequencer: LedgerSequencer;
+  /** The newest head with its heartbeat and what witnesses said of it. */
+  readonly heads: HeadCosigner;
   readonly now: () => number;
   /** Address by which people and machines reach this server, without a slash at the end. */
   readonly publicUrl: () => string;

@@ -9,6 +9,7 @@ import { formatTlogProof } from '../ledger/tlog-proof.ts';
 import { isGovernance } from '../assess/build-change.ts';
 import type { State } from '../lifecycle/state.ts';
 import { readStatement } from '../roster/authenticate.ts';
+import { pickWitnessed, type Lock, type WitnessedParts } from './collect-witnessed.ts';
 
 /**
  * What goes into permit files, evidence and cases. First ask which entries a file needs, fetch their texts, ask which
@@ -31,6 +32,8 @@ export type FileParts = {
   readonly inclusion: (index: number) => readonly string[];
   /** RFC 6962 proof that the checkpoint goes on from this size, hex. */
   readonly consistency: (fromSize: number) => readonly string[];
+  /** What witnesses cosigned, where some did. */
+  readonly witnessed?: WitnessedParts | undefined;
 };
 
 // Which entries governance consists of changes only when governance changes; looking for them again costs a walk over
@@ -116,9 +119,12 @@ const permitPart = (parts: FileParts): Result<{ readonly index: number; readonly
   const before = [...parts.entries].filter(([at]) => at < index).sort(([a], [b]) => a - b);
   const texts = before.map(([, text]) => text);
   const seen = new Set(texts.map((text) => seenSize(text, parts.request)).filter((size) => size !== undefined));
+  const lock = before.map(([at, text]) => lockFrom(at, text, parts.request)).findLast((one) => one !== undefined);
+  const witnessed = parts.witnessed && pickWitnessed(parts, parts.witnessed, index, before, lock);
   return ok({
     index,
     file: {
+      ...(witnessed === undefined ? {} : { witnessed }),
       type: 'countersign.dev/permit-file/v0',
       entry,
       proof: proofOf(parts, index),
@@ -178,6 +184,15 @@ const tellsOf = (text: string, request: string): boolean =>
       field(event['permit'], 'request') === request ||
       field(event['debt'], 'request') === request,
   );
+
+// The entry that met the gate, and whether a lock counts from there.
+const lockFrom = (index: number, text: string, request: string): Lock | undefined => {
+  if (!text.includes('"GateMet"')) return undefined;
+  const own = eventsOf(text).filter((event) => event['request'] === request);
+  if (!own.some((event) => event['type'] === 'GateMet')) return undefined;
+  const until = own.find((event) => event['type'] === 'TimelockStarted')?.['until'];
+  return { index, waits: until !== undefined && !text.endsWith(`"time":${JSON.stringify(until)}}`) };
+};
 
 const seenSize = (text: string, request: string): number | undefined => {
   if (!text.includes('"ApprovalRecorded"')) return undefined;

@@ -10,6 +10,7 @@ import { evaluateGate } from '../approve/evaluate-gate.ts';
 import type { PermitFile } from '../execute/permit-file.ts';
 import type { Permit, RequestState } from '../request/request-state.ts';
 import { rememberBeginning, type ReadPermitFile } from './beginnings.ts';
+import { judgeFreshness } from './checkpoint-time.ts';
 import { replayHistory } from './history.ts';
 import { limitsOf } from './not-proven.ts';
 import { provePlace } from './proven-place.ts';
@@ -22,6 +23,7 @@ import {
   type Limit,
   type VerifyOptions,
 } from './verdict.ts';
+import { checkWitnessed } from './witnessed.ts';
 
 /** A permit that was derived again, with the state it was derived in; for whoever goes on from there. */
 export type OpenedPermit = {
@@ -97,9 +99,12 @@ export const examinePermit = (
   });
   if (!proven.ok || placed) return undefined;
   const shown = checkSeen(exam, file, replay, proven.value);
+  const fresh = judgeFreshness(file.proof, replay.log, options);
+  if (fresh !== undefined) exam.note('freshness', fresh.refused, fresh.values);
   const opened = { permit: request.permit, request, replay, blobs, proven: proven.value };
   judge(exam, opened, options);
-  return { ...opened, limits: limitsOf(replay, request, request.permit, options, shown) };
+  const witnessed = checkWitnessed(exam, file, opened, options);
+  return { ...opened, limits: limitsOf(replay, request, request.permit, options, shown, witnessed) };
 };
 
 const refusedOf = (result: Result<unknown>): Refused | undefined => (result.ok ? undefined : result);

@@ -3,6 +3,7 @@ import type { JsonObject } from '../kernel/refusal.ts';
 import type { Permit, RequestState } from '../request/request-state.ts';
 import type { Replay } from './replay.ts';
 import type { Limit, LimitCode, VerifyOptions } from './verdict.ts';
+import type { Witnessed } from './witnessed.ts';
 
 /** What a file that passes still leaves open; said every time, so that nobody reads more out of a `PASS` than is in it. */
 export const limitsOf = (
@@ -11,6 +12,7 @@ export const limitsOf = (
   permit: Permit,
   options: VerifyOptions,
   shown: ReadonlySet<number>,
+  witnessed: Witnessed | undefined,
 ): readonly Limit[] => {
   const limits: Limit[] = [];
   const say = (code: LimitCode, values: JsonObject = {}): void => void limits.push({ code, values });
@@ -31,10 +33,11 @@ export const limitsOf = (
   );
   if (unseen.length > 0) say('seen-not-shown', { sizes: unseen.map((seen) => seen.size) });
   const wait = change.gate.time_lock?.wait_ms ?? 0;
-  say('time-operators-clock', wait > 0 ? { time_lock_ms: wait, gate_met_at: permit.gate_met_at } : {});
+  const lock = wait > 0 ? { time_lock_ms: wait, gate_met_at: permit.gate_met_at } : {};
+  say('time-operators-clock', witnessed?.lock === true ? { witnessed: true } : lock);
   say('order-operators-word');
   say('refusals-not-shown');
   if (options.knownGovernance === undefined) say('governance-freshness', { roster: replay.state.roster.version });
-  say('no-witness');
+  if (witnessed === undefined) say('no-witness');
   return limits;
 };

@@ -32,7 +32,12 @@ export type Replay = {
   readonly governance: readonly string[];
   /** Checkpoints that votes name as the newest their voter had seen. */
   readonly seen: readonly Seen[];
+  /** The entries that were played, the last one first. */
+  readonly trail: Trail;
+  /** Index of the entry that met the gate of the file's request, the last that did; null before. */
+  readonly metIndex: number | null;
 };
+export type Trail = { readonly index: number; readonly leaf: string; readonly before: Trail | null };
 export type Seen = { readonly index: number; readonly size: number; readonly root: string };
 
 export type ReadEntry = Moment & {
@@ -97,6 +102,8 @@ export const beginReplay = (one: ReadEntry, pin: string, blobs: Attachments): Re
     last: { index: one.index, time: one.time },
     governance: [one.leaf],
     seen: [],
+    trail: { index: one.index, leaf: one.leaf, before: null },
+    metIndex: null,
   });
 };
 
@@ -134,8 +141,14 @@ export const replayEntry = (replay: Replay, one: ReadEntry, blobs: Attachments, 
     last: { index: one.index, time: one.time },
     governance: state.governance === replay.state.governance ? replay.governance : [...replay.governance, one.leaf],
     seen: seen.value === null ? replay.seen : [...replay.seen, seen.value],
+    trail: { index: one.index, leaf: one.leaf, before: replay.trail },
+    metIndex: meets(one, ours) ? one.index : replay.metIndex,
   });
 };
+
+// What is recorded about this request was derived again by now, and came out the same.
+const meets = ({ recorded }: ReadEntry, ours: string): boolean =>
+  recorded.some((event) => event['type'] === 'GateMet' && event['request'] === ours);
 
 // A file about one request cannot be padded with others, whose events might be taken for its own.
 const refuseForeign = ({ command, index }: ReadEntry, ours: string): Refused | undefined => {

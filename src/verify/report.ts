@@ -63,6 +63,7 @@ const sentences: { readonly [code in CheckCode]: (values: JsonObject) => string 
   inclusion: ({ index, size, origin }) =>
     `the permit is entry ${show(index)} of the ledger ${show(origin)}, under a signed checkpoint of ${show(size)} entries`,
   seen: ({ sizes }) => `the checkpoints that voters had seen (sizes ${show(sizes)}) lie in the same history`,
+  freshness: ({ words }) => `the checkpoint was the newest ${show(words)}`,
   change: ({ change, requester }) => `the change, built again from what ${show(requester)} signed, is ${show(change)}`,
   seats: ({ seats, tier }) =>
     `tier ${show(tier)}: its seats are filled by ${seatWords(seats)}, who signed that very digest`,
@@ -74,6 +75,10 @@ const sentences: { readonly [code in CheckCode]: (values: JsonObject) => string 
     `${counted(Number(persons), 'distinct person')} approved; you ask for at least ${show(floor)}`,
   expectations: () => 'it is for what you said it should be for',
   validity: ({ now, expires_at }) => `by your clock (${show(now)}) it holds until ${show(expires_at)}`,
+  witnesses: ({ cosigned, not_before, by }) =>
+    `${counted(Number(cosigned), 'witness', 'witnesses')} you named cosigned the history with this permit in it: a quorum of them between ${show(not_before)} and ${show(by)}`,
+  'witnessed-lock': ({ wait_ms, from, to }) =>
+    `by the clocks of the witnesses you named the time lock of ${spoken(Number(wait_ms))} was kept: a quorum had seen the gate met by ${show(from)}, and cosigned the permit not before ${show(to)}`,
   later: ({ entries }) => `${counted(Number(entries), 'later entry is', 'later entries are')} proven as well`,
   consumption: ({ index }) => `the executor used it, signed, in entry ${show(index)}`,
   result: ({ index }) => `the executor reported the result, signed, in entry ${show(index)}`,
@@ -88,10 +93,12 @@ const limits: { readonly [code in LimitCode]: (values: JsonObject) => string } =
   'formats-v0': () => 'that later releases read v0 formats in the same way',
   'enforcement-advisory': () => 'that nobody could do it without a permit: enforcement of this action is advisory',
   'zero-persons': () => 'that any person approved it: its gate has no seats',
-  'time-operators-clock': ({ time_lock_ms }) =>
-    time_lock_ms === undefined
-      ? "when anything happened: time is the operator's clock"
-      : "that the time lock really lasted so long: time is the operator's clock, and votes may have come later than it says",
+  'time-operators-clock': ({ time_lock_ms, witnessed }) =>
+    witnessed === true
+      ? "when anything else happened: beyond what the witnesses saw, time is the operator's clock"
+      : time_lock_ms === undefined
+        ? "when anything happened: time is the operator's clock"
+        : "that the time lock really lasted so long: time is the operator's clock, and votes may have come later than it says",
   'order-operators-word': () =>
     "in which order the entries before the permit stood: their indexes are the operator's word, save for the permit's own",
   'no-witness': () => 'that everybody is shown this same history: no witness has signed its checkpoint',

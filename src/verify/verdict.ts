@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Instant } from '../kernel/instant.ts';
 import type { JsonObject, JsonValue, Refusal } from '../kernel/refusal.ts';
+import type { WitnessPolicy } from '../ledger/witness-policy.ts';
 import type { EnforcementGrade } from '../policy/compiled.ts';
 import type { ChangeDocument } from '../request/change-document.ts';
 import type { Permit } from '../request/request-state.ts';
@@ -34,6 +35,10 @@ export type VerifyOptions = {
   readonly expect?: Expectations | undefined;
   /** Leaf hash of the newest governance entry the reader has seen: an older state of governance is refused (T13). */
   readonly knownGovernance?: string | undefined;
+  /** The reader's own witnesses: their quorum has to have cosigned the permit, and a time lock has to show in their times. */
+  readonly witnesses?: WitnessPolicy | undefined;
+  /** How old the checkpoint may be at this moment of the reader's own clock (SPEC Y12). Without it, its age is not judged. */
+  readonly fresh?: { readonly now: Instant; readonly withinMs: number } | undefined;
 };
 
 /** The floor of persons that a reader holds a permit of this action and tier against (SPEC Y4). */
@@ -60,6 +65,7 @@ export type CheckCode =
   | 'governance'
   | 'inclusion'
   | 'seen'
+  | 'freshness'
   | 'change'
   | 'seats'
   | 'time-lock'
@@ -68,6 +74,8 @@ export type CheckCode =
   | 'persons'
   | 'expectations'
   | 'validity'
+  | 'witnesses'
+  | 'witnessed-lock'
   | 'later'
   | 'consumption'
   | 'result'

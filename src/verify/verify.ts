@@ -112,6 +112,7 @@ export type { JsonObject };
 export { openCase, type CaseOptions, type OpenedCase } from './open-case.ts';
 export { caseFile, parseCaseFile, type CaseFile } from './case-file.ts';
 export { blobsNamed, entriesFor, formatCaseFile, formatEvidence, formatPermitFile, type FileParts } from './collect.ts';
+export { cosignedNotes, type WitnessedParts } from './collect-witnessed.ts';
 export { formatVerdict, limitSentence, checkSentence } from './report.ts';
 export { limitCodes } from './verdict.ts';
 export type { Check, CheckCode, Expectations, Limit, LimitCode, Verdict, VerifyOptions } from './verdict.ts';

@@ -175,7 +175,7 @@ test('a crash between sending and noting it sends again under the same id: at le
       ...whole,
       writeViews: async (tenant, rows, cursor) => {
         if (rows.some(({ value }) => value === null)) throw new Error('the disk went away');
-        await whole.writeViews(tenant, rows, cursor);
+        return whole.writeViews(tenant, rows, cursor);
       },
     };
     await office.start(config);

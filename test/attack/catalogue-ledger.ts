@@ -92,6 +92,8 @@ export const ledgerAttacks: readonly AttackClass[] = [
       'T12 C25 A42: a permit is used once: not twice at once, not again after a failure, not on two processes’ shared folder',
       'T12 C32: cut off from the server, or shown no proof of this very use, the target does nothing',
       'A19 A42 T12: of many uses of one permit at the same moment one wins; of many askers each gets the same permit',
+      'T12: of uses of one permit at several servers at the same moment one wins, and each server says which',
+      'T12: a withdrawal at one server and a permit or its use at others: never both',
     ],
   },
   {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A ledger without its server: checked, exported, proved; and damage is named, by the command line and by the server.
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { parseVerifierKey } from '../../src/crypto/signed-note.ts';
 import { leafHash } from '../../src/ledger/merkle.ts';
+import { bundleBytes, readBundle } from '../../src/ledger/tiles.ts';
 import { verifyTlogProof } from '../../src/ledger/tlog-proof.ts';
 import { runCli } from './run-cli.ts';
 import { serveFolder, serveTrial, type ServedTrial } from './served-trial.ts';
@@ -117,11 +118,11 @@ test('L10, L11: a cut tail, a changed blob, a lost mark: each is told', async ()
   assert.match(doctor.stdout, /BAD +mark +the mark .* is gone/);
 });
 
-test('an export is checked by a stranger from the pin alone, and whatever is changed in it is found', async () => {
+test('L26: an export is checked by a stranger from the pin alone, and whatever is changed in it is found', async () => {
   const out = at('export');
   const done = await runCli(['ledger', 'export', out, '--dir', copy('exported')]);
   assert.equal(done.code, 0, done.stderr);
-  assert.deepEqual(readdirSync(out).sort(), ['blobs', 'checkpoint', 'entries.jsonl', 'log-key']);
+  assert.deepEqual(readdirSync(out).sort(), ['blob', 'checkpoint', 'log-key', 'tile']);
   const verified = await report('verify', out, '--pin', trial.pin, '--allow-trial');
   assert.deepEqual([verified.code, verified.sound, verified.entries], [0, true, entries]);
   const same = await runCli(['verify', out, '--pin', trial.pin, '--allow-trial']);
@@ -132,49 +133,91 @@ test('an export is checked by a stranger from the pin alone, and whatever is cha
     assert.match(careful.stderr, /error\[trial-not-allowed\]/);
     assert.equal((await runCli([...verb, out])).code, 2, 'nothing is verified without a pin');
   }
-  const full = await runCli(['ledger', 'export', out, '--dir', at('exported')]);
-  assert.equal(full.code, 2, 'an export is not written over another');
+  const again = await runCli(['ledger', 'export', out, '--dir', at('exported')]);
+  assert.deepEqual([again.code, /is up to date: 3 entries/.test(again.stderr)], [0, true], again.stderr);
+  const foreign = await runCli(['ledger', 'export', at('exported'), '--dir', copy('other')]);
+  assert.match(foreign.stderr, /error\[folder-exists\]: .*holds other things than an export/);
 
-  const text = readFileSync(join(out, 'entries.jsonl'), 'utf8');
-  const lines = text.trimEnd().split('\n');
-  const tampered: readonly (readonly [what: string, text: string])[] = [
-    ['a byte', text.replace('"decision', '"decisiom').replace(/\\"decision/, '\\"decisiom')],
-    ['an entry less', `${lines.slice(0, 2).join('\n')}\n`],
-    ['two entries swapped', `${[lines[0], lines[2], lines[1]].join('\n')}\n`],
-    ['an entry twice', `${[...lines, lines[2]].join('\n')}\n`],
-    ['nothing', ''],
+  const bundle = join(out, 'tile/entries/000.p/3');
+  const good = readFileSync(bundle);
+  const read = readBundle({ level: 'entries', index: 0, width: 3 }, good);
+  assert.ok(read.ok);
+  const [one, two, three] = read.value as [Uint8Array, Uint8Array, Uint8Array];
+  const vote = Buffer.from(
+    Buffer.from(three)
+      .toString('utf8')
+      .replace(/\\"decision/, '\\"decisiom'),
+  );
+  assert.ok(!vote.equals(three));
+  const tampered: readonly (readonly [what: string, entries: readonly Uint8Array[]])[] = [
+    ['a byte', [one, two, vote]],
+    ['an entry less', [one, two]],
+    ['two entries swapped', [one, three, two]],
+    ['an entry twice', [one, two, three, three]],
+    ['nothing', []],
   ];
   for (const [what, changed] of tampered) {
-    assert.notEqual(changed, text, what);
-    writeFileSync(join(out, 'entries.jsonl'), changed);
+    writeFileSync(bundle, bundleBytes(changed));
     assert.equal((await report('verify', out, '--pin', trial.pin, '--allow-trial')).code, 7, what);
   }
-  writeFileSync(join(out, 'entries.jsonl'), text);
+  writeFileSync(bundle, good);
   const note = readFileSync(join(out, 'checkpoint'), 'utf8');
   rmSync(join(out, 'checkpoint'));
   const unsigned = await report('verify', out, '--pin', trial.pin, '--allow-trial');
   assert.match(unsigned.damage?.what ?? '', /under no checkpoint that the log key signed/);
   writeFileSync(join(out, 'checkpoint'), note.replace('\n3\n', '\n2\n'));
   assert.equal((await report('verify', out, '--pin', trial.pin, '--allow-trial')).code, 7);
+  const stranger = await runCli(['ledger', 'export', out, '--dir', at('exported')]);
+  assert.match(stranger.stderr, /error\[note-/, 'an export is not continued under a checkpoint that nobody signed');
+});
+
+test('INV4: a damaged ledger is exported as far as it can be read, which is said, and into a new folder only', async () => {
+  const hurt = copy('hurt');
+  flip(hurt, 1);
+  const out = at('salvaged');
+  const done = await runCli(['ledger', 'export', out, '--dir', hurt]);
+  assert.equal(done.code, 7, done.stderr);
+  assert.match(done.stderr, /the ledger is damaged: entry 1: it is missing, or not what the signed tree says/);
+  assert.match(done.stderr, /3 of 3 entries, \d+ blobs. It is no backup/);
+  const found = await report('verify', out, '--pin', trial.pin, '--allow-trial');
+  assert.deepEqual([found.code, found.damage?.index], [7, 1]);
+  const whole = at('whole');
+  assert.equal((await runCli(['ledger', 'export', whole, '--dir', copy('before')])).code, 0);
+  const kept = await runCli(['ledger', 'export', whole, '--dir', hurt]);
+  assert.match(kept.stderr, /is up to date: 3 entries/, 'what was copied before is whole, and stays so');
+  assert.equal((await report('verify', whole, '--pin', trial.pin, '--allow-trial')).code, 0);
+  writeFileSync(join(whole, 'checkpoint'), 'x');
+  const full = await runCli(['ledger', 'export', whole, '--dir', hurt]);
+  assert.equal(full.code, 7);
+  assert.doesNotMatch(full.stderr, /It is no backup/);
+  const gone = copy('gone');
+  change(gone, 'DELETE FROM entries WHERE idx = ?', 1);
+  const gaps = await runCli(['ledger', 'export', at('gaps'), '--dir', gone, '--json']);
+  const said = JSON.parse(gaps.stdout) as { readonly sound: boolean; readonly entries: number; readonly size: number };
+  assert.deepEqual([gaps.code, said.sound, said.entries, said.size], [7, false, 2, 3]);
+  const missing = await report('verify', at('gaps'), '--pin', trial.pin, '--allow-trial');
+  assert.deepEqual([missing.code, missing.damage?.index], [7, 1]);
 });
 
 test('L3: the proof of an entry holds for that entry, and there is none beyond the end', async () => {
   const folder = copy('proved');
-  const key = at('log-key');
   await runCli(['ledger', 'export', at('for-proof'), '--dir', folder]);
-  assert.ok(existsSync(join(at('for-proof'), 'log-key')));
   const verifier = parseVerifierKey(readFileSync(join(at('for-proof'), 'log-key'), 'utf8').trim());
-  assert.ok(verifier.ok, key);
-  const lines = readFileSync(join(at('for-proof'), 'entries.jsonl'), 'utf8')
-    .trimEnd()
-    .split('\n');
-  const proof = await runCli(['ledger', 'proof', '1', '--dir', folder]);
-  assert.equal(proof.code, 0, proof.stderr);
-  assert.equal(verifyTlogProof(proof.stdout, leafHash(lines[1] ?? ''), verifier.value).ok, true);
-  assert.equal(verifyTlogProof(proof.stdout, leafHash(lines[2] ?? ''), verifier.value).ok, false);
-  const beyond = await runCli(['ledger', 'proof', '3', '--dir', folder]);
-  assert.equal(beyond.code, 5);
-  assert.match(beyond.stderr, /error\[entry-unknown\]: there is no signed entry 3; the checkpoint is at size 3/);
+  assert.ok(verifier.ok);
+  const bundle = readBundle(
+    { level: 'entries', index: 0, width: 3 },
+    readFileSync(join(at('for-proof'), 'tile/entries/000.p/3')),
+  );
+  assert.ok(bundle.ok);
+  for (const from of [folder, at('for-proof')]) {
+    const proof = await runCli(['ledger', 'proof', '1', '--dir', from]);
+    assert.equal(proof.code, 0, proof.stderr);
+    assert.equal(verifyTlogProof(proof.stdout, leafHash(bundle.value[1] ?? ''), verifier.value).ok, true);
+    assert.equal(verifyTlogProof(proof.stdout, leafHash(bundle.value[2] ?? ''), verifier.value).ok, false);
+    const beyond = await runCli(['ledger', 'proof', '3', '--dir', from]);
+    assert.equal(beyond.code, 5);
+    assert.match(beyond.stderr, /error\[entry-unknown\]: there is no signed entry 3; the checkpoint is at size 3/);
+  }
 });
 
 test('tokens are shown once, listed without themselves, and revoked at once', async () => {

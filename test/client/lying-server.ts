@@ -34,9 +34,11 @@ export const startLying = async (real: string): Promise<LyingServer> => {
         if (typeof value === 'string') headers[name] = value;
       }
       const answer = await fetch(real + path, { method, headers, ...(method === 'POST' ? { body } : {}) });
-      const text = state.lie(path, await answer.text(), method);
-      response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' });
-      response.end(text);
+      const type = answer.headers.get('content-type') ?? 'text/plain';
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      response.writeHead(answer.status, { 'content-type': type });
+      // Tiles are no text; they go through as they are.
+      response.end(type.includes('octet-stream') ? bytes : state.lie(path, bytes.toString('utf8'), method));
     })();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

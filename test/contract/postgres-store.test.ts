@@ -7,6 +7,7 @@ import { openPostgresStore } from '../../src/adapters/postgres/postgres-store.ts
 import type { Instant } from '../../src/kernel/instant.ts';
 import { StoreFailure, type LedgerStore } from '../../src/ledger/store.ts';
 import { addressOf, askPostgres, newSchema, openPostgres, postgresUrl, skip } from '../support/postgres.ts';
+import { PostgresProxy } from '../support/postgres-proxy.ts';
 import { append, storeContract } from './store-contract.ts';
 
 if (skip === false) storeContract('PostgreSQL', (t) => openPostgres(t, { schema: newSchema() }));
@@ -98,6 +99,84 @@ describe('the PostgreSQL store', { skip }, () => {
       { ...row, value: null },
     ]);
     assert.equal(await store.viewRow('main', 'v', 'k'), undefined);
+  });
+
+  it('L18: of several that step or claim at the same moment one does, whatever line it comes by', async (t) => {
+    const schema = newSchema();
+    const stores = await Promise.all([1, 2, 3].map(() => openPostgres(t, { schema })));
+    const all = <T>(work: (store: LedgerStore, who: number) => Promise<T>): Promise<readonly T[]> =>
+      Promise.all(stores.map(work));
+    const [store] = stores;
+    await store?.writeViews('main', [{ view: 'v', key: 'old', value: 'x' }]);
+    for (let at = 0; at < 20; at += 1) {
+      // Rows of a step that was not made neither come, nor change, nor go.
+      const stepped = await all((one, who) =>
+        one.writeViews(
+          'main',
+          [
+            { view: 'v', key: `row ${at} ${who}`, value: who },
+            { view: 'v', key: 'last', value: who },
+            { view: 'v', key: `row ${at - 1} ${(who + 1) % 3}`, value: null },
+          ],
+          { follower: 'f', from: at === 0 ? null : at, next: at + 1 },
+        ),
+      );
+      const won = stepped.indexOf(true);
+      assert.deepEqual(
+        stepped,
+        [0, 1, 2].map((who) => who === won),
+      );
+      assert.equal(await store?.viewRow('main', 'v', 'last'), won);
+      const made = (await store?.viewRows('main', 'v', `row ${at} `, 3))?.filter(({ key }) => key.startsWith('row '));
+      assert.deepEqual(
+        made?.filter(({ key }) => key.startsWith(`row ${at} `)),
+        [{ key: `row ${at} ${won}`, value: won }],
+      );
+      const claimed = await all((one, who) =>
+        one.claimRow('main', 'v', `row ${at} ${won}`, { by: `${who}`, forMs: 9e5 }),
+      );
+      assert.deepEqual(claimed.toSorted(), ['claimed', 'held', 'held']);
+      // A row that goes while somebody waits for it is gone for both.
+      const [gone, late] = await Promise.all([
+        store?.writeViews('main', [{ view: 'v', key: `row ${at} ${won}`, value: null }]),
+        stores[1]?.claimRow('main', 'v', `row ${at} ${won}`, { by: 'late', forMs: 9e5 }),
+      ]);
+      assert.ok(gone === true && (late === 'held' || late === 'missing'), String(late));
+    }
+    assert.equal(await store?.cursor('main', 'f'), 20);
+  });
+
+  it('L17: confirms only what the very server showed that confirms it', async (t) => {
+    const [target] = addressOf((await postgresUrl()) ?? '').servers;
+    assert.ok(target !== undefined);
+    const proxy = await PostgresProxy.start(target);
+    t.after(() => proxy.stop());
+    const address = { ...addressOf((await postgresUrl()) ?? ''), servers: [proxy.server], tls: false };
+    const store = await openPostgres(t, { address, schema: newSchema() });
+    // Until the store has noticed, too.
+    const loseLine = async (): Promise<void> => {
+      proxy.cutAll();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      proxy.restore();
+    };
+    await append(store, 'main', ['a']);
+    await store.head('main');
+    await store.confirm?.('main');
+    // Between reading and confirming the line is lost: what follows may be another server.
+    await store.head('main');
+    await loseLine();
+    await assert.rejects(async () => store.confirm?.('main'), isFailure('store-unreachable'));
+    assert.equal((await store.head('main')).size, 1);
+    await store.confirm?.('main');
+    // In the middle of reading, too.
+    await loseLine();
+    await store.head('main');
+    await store.confirm?.('main');
+    await store.head('main');
+    await loseLine();
+    await store.entries('main', 0, 1);
+    await assert.rejects(async () => store.confirm?.('main'), isFailure('store-unreachable'));
+    await store.close();
   });
 
   it('L8: goes on after a batch that failed in the database', async (t) => {

@@ -142,7 +142,7 @@ export const storeContract = (
       const store = await open(t);
       await append(store, 'one', ['a']);
       await store.putOpening('one', 'sha256:c', { salt: 's', text: 't' });
-      await store.writeViews('one', [{ view: 'v', key: 'k', value: 1 }], { follower: 'f', next: 5 });
+      await store.writeViews('one', [{ view: 'v', key: 'k', value: 1 }], { follower: 'f', from: null, next: 5 });
       assert.equal((await store.head('two')).size, 0);
       assert.equal(await store.opening('two', 'sha256:c'), undefined);
       assert.equal(await store.viewRow('two', 'v', 'k'), undefined);
@@ -215,6 +215,7 @@ export const storeContract = (
       const rows = ['a', 'b', 'c'].map((key, at) => ({ view: 'requests', key, value: { at } }));
       await store.writeViews('main', [...rows, { view: 'requests-old', key: 'a', value: true }], {
         follower: 'f',
+        from: null,
         next: 3,
       });
       assert.deepEqual(await store.viewRow('main', 'requests', 'b'), { at: 1 });
@@ -230,6 +231,81 @@ export const storeContract = (
       await store.clearView('main', 'requests');
       assert.deepEqual(await store.viewRows('main', 'requests', '', 9), []);
       assert.equal(await store.viewRow('main', 'requests-old', 'a'), true);
+      await store.close();
+    });
+
+    it('L18: a follower steps on from where its cursor stands, and from nowhere else', async (t) => {
+      const store = await open(t);
+      const step = (from: number | null, next: number, value: string): Promise<boolean> =>
+        store.writeViews('main', [{ view: 'v', key: 'k', value }], { follower: 'f', from, next });
+      assert.equal(await step(0, 1, 'there is no cursor yet'), false);
+      assert.equal(await store.viewRow('main', 'v', 'k'), undefined);
+      assert.equal(await step(null, 5, 'first'), true);
+      for (const from of [null, 0, 4, 6]) assert.equal(await step(from, 9, 'too late'), false, String(from));
+      assert.equal(await store.viewRow('main', 'v', 'k'), 'first');
+      assert.equal(await store.cursor('main', 'f'), 5);
+      const both = await Promise.all([step(5, 7, 'one'), step(5, 8, 'other')]);
+      assert.deepEqual(both.toSorted(), [false, true], 'one of two that step at once');
+      assert.equal(await store.viewRow('main', 'v', 'k'), both[0] ? 'one' : 'other');
+      assert.equal(await step(both[0] ? 7 : 8, 3, 'built again'), true, 'a view is built again from an earlier index');
+      assert.equal(await store.cursor('main', 'f'), 3);
+      assert.equal(
+        await store.writeViews('main', [], { follower: 'g', from: null, next: 1 }),
+        true,
+        'others have cursors of their own',
+      );
+      assert.equal(await store.writeViews('main', [{ view: 'v', key: 'k', value: 'x' }]), true);
+      await store.close();
+    });
+
+    it('L18: gives a row to one asker at a time, until its claim runs out, is given back, or the row goes', async (t) => {
+      const store = await open(t);
+      const claim = (by: string, forMs = 60_000, key = 'k') => store.claimRow('main', 'v', key, { by, forMs });
+      assert.equal(await claim('a'), 'missing');
+      const put = (value: string | null): Promise<boolean> =>
+        store.writeViews('main', [
+          { view: 'v', key: 'k', value },
+          { view: 'v', key: 'other', value: 1 },
+        ]);
+      await put('x');
+      const asked = await Promise.all(['a', 'b', 'c'].map((by) => claim(by)));
+      assert.deepEqual(asked.toSorted(), ['claimed', 'held', 'held']);
+      const holder = ['a', 'b', 'c'][asked.indexOf('claimed')] ?? '';
+      assert.equal(await claim(holder), 'claimed', 'its own again');
+      assert.equal(await claim('d', 60_000, 'other'), 'claimed', 'another row');
+      await put('y');
+      assert.equal(await claim('d'), 'held', 'a row that is written anew keeps its claim');
+      assert.equal(await claim(holder, 0), 'claimed');
+      assert.equal(await claim('d', 20), 'claimed', 'it was given back');
+      assert.equal(await claim('e'), 'held');
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      assert.equal(await claim('e'), 'claimed', 'the claim ran out');
+      assert.equal(await claim('d'), 'held', 'who was late holds nothing');
+      await put(null);
+      assert.equal(await claim('e'), 'missing');
+      await put('z');
+      assert.equal(await claim('d'), 'claimed', 'a row that went takes its claim along');
+      await store.clearView('main', 'v');
+      await put('z');
+      assert.equal(await claim('e'), 'claimed');
+      await store.close();
+    });
+
+    it('L17: a store that others share has a clock for all of them, also under the lock', async (t) => {
+      const store = await open(t);
+      if (store.shared === true) assert.ok(store.now !== undefined, 'a shared store needs a clock');
+      if (store.now === undefined) return store.close();
+      const outside = await store.now();
+      const inside = await store.batch('main', async (tx) => {
+        assert.ok(tx.now !== undefined);
+        const first = await tx.now();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        const second = await tx.now();
+        assert.ok(second - first >= 15, 'it goes on while the batch runs');
+        return second;
+      });
+      assert.ok(Number.isSafeInteger(outside) && Number.isSafeInteger(inside));
+      assert.ok(inside >= outside && (await store.now()) >= inside);
       await store.close();
     });
   });

@@ -11,11 +11,18 @@ import { writerOnThread } from '../../src/adapters/sqlite/writer.ts';
 import { StoreFailure, type LedgerStore } from '../../src/ledger/store.ts';
 import { openIn as openWith } from '../app/kept-stores.ts';
 import { temporaryFolder } from '../ledger/tally.ts';
+import { sharedKinds } from '../app/shared-stores.ts';
+import { sharedStoreContract } from './shared-store-contract.ts';
 import { append, storeContract } from './store-contract.ts';
 
 storeContract('memory', async () => memoryStore());
 storeContract('SQLite', async (t) => openWith(temporaryFolder(t)));
 storeContract('SQLite (own thread)', async (t) => openWith(temporaryFolder(t), { ownThread: true }));
+for (const [name, share] of sharedKinds)
+  sharedStoreContract(name, async (t) => {
+    const open = share(t);
+    return [await open(), { ...(await open()) }];
+  });
 
 const isFailure =
   (code: string, outcome: StoreFailure['outcome']) =>

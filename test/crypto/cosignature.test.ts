@@ -5,6 +5,8 @@ import { createHash, sign, verify } from 'node:crypto';
 import { test } from 'node:test';
 import {
   cosign,
+  cosignedElsewhere,
+  cosignedMessage,
   cosigner,
   cosignerVerifier,
   formatCosignerKey,
@@ -53,6 +55,18 @@ test('L14: the id, the signed message and the time stand where the specification
   assert.ok(parsed.ok);
   const [signature] = parsed.value.signatures;
   assert.equal(Buffer.from(signature?.signature ?? []).readBigUInt64BE(0), BigInt(at));
+});
+
+test('L14: a key that lies elsewhere makes the same line, and a signature that does not hold makes none', () => {
+  const signature = sign(null, Buffer.from(cosignedMessage(text, at)), one.key);
+  const line = cosignedElsewhere(text, verifierOf(one), at, signature);
+  assert.deepEqual(line, { ok: true, value: cosign(text, one, at) });
+  for (const wrong of [
+    cosignedElsewhere(text, verifierOf(one), at + 1, signature),
+    cosignedElsewhere(text, verifierOf(two), at, signature),
+    cosignedElsewhere(text, verifierOf(one), at, signature.subarray(1)),
+  ])
+    assert.deepEqual(wrong.ok ? '' : wrong.refusal.code, 'note-unsigned');
 });
 
 test('L14: who cosigned and when, whatever else signed; nobody is no refusal', () => {

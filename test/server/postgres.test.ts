@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A ledger that lies in PostgreSQL: founded there, served from there, looked at there (SPEC H8, H9, L15).
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { openPostgresStore } from '../../src/adapters/postgres/postgres-store.ts';
 import { openLedgerSource, readIdentity } from '../../src/cli/ledger-source.ts';
 import { fsck } from '../../src/app/fsck.ts';
+import { refuse } from '../../src/kernel/refusal.ts';
+import { StoreFailure, type LedgerStore } from '../../src/ledger/store.ts';
 import { lifecycle } from '../../src/lifecycle/lifecycle.ts';
 import { foundLedger, openLedger } from '../../src/server/ledger-folder.ts';
 import { parseServerConfig } from '../../src/server/server-config.ts';
@@ -29,6 +32,12 @@ const inFolder = async (work: (dir: string) => Promise<void>): Promise<void> => 
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+};
+
+const storeOf = async (schema: string): Promise<LedgerStore> => {
+  const opened = await openPostgresStore({ address: addressOf(url), schema, single: true });
+  assert.ok(opened.ok, opened.ok ? '' : opened.refusal.message);
+  return opened.value;
 };
 
 const founding = () => ({ ...signedGenesis(), logSeed });
@@ -70,6 +79,44 @@ describe('a ledger in PostgreSQL', { skip }, () => {
       assert.ok(opened.ok);
       assert.deepEqual(alerts, [0]);
       await opened.value.close();
+    }));
+
+  it('L15: is refused at the start, not quarantined and not called missing, while PostgreSQL cannot be reached', () =>
+    inFolder(async (dir) => {
+      const schema = newSchema();
+      assert.ok((await foundLedger(dir, { ...founding(), config: configFor(schema) })).ok);
+      const file = join(dir, 'countersign.yaml');
+      const config = readFileSync(file, 'utf8');
+      const alerts: unknown[] = [];
+      const onAlert = (quarantine: unknown): void => void alerts.push(quarantine);
+      writeFileSync(file, config.replace(/"postgres:.*"/, '"postgres://nobody@127.0.0.1:1/none"'));
+      const away = await openLedger(dir, { onAlert });
+      assert.ok(!away.ok && away.refusal.code === 'store-unreachable', JSON.stringify(away));
+      assert.match(away.refusal.help ?? '', /look at PostgreSQL and the network/);
+      writeFileSync(file, config);
+      // It goes away after it was there, at any of the first reads.
+      for (const method of ['entries', 'head', 'checkpoint', 'confirm'] as const)
+        for (let spared = 0; spared < 2; spared += 1) {
+          const store = await storeOf(schema);
+          let calls = 0;
+          const gone = new StoreFailure(
+            refuse('store-unreachable', 'L15', 'it is gone', {}, '').refusal,
+            'nothing-written',
+          );
+          const frail = (...args: unknown[]): Promise<unknown> => {
+            calls += 1;
+            return calls > spared
+              ? Promise.reject(gone)
+              : (store[method] as (...given: unknown[]) => Promise<unknown>)(...args);
+          };
+          const opened = await openLedger(dir, { onAlert, store: { ...store, [method]: frail } });
+          if (opened.ok) {
+            assert.equal(calls, spared, method);
+            await opened.value.close();
+          } else assert.equal(opened.refusal.code, 'store-unreachable', `${method} ${spared}`);
+          await store.close();
+        }
+      assert.deepEqual(alerts, []);
     }));
 
   it('is not founded over, and a founding that is refused leaves no folder', () =>

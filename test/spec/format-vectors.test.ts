@@ -11,10 +11,12 @@ import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { namespaces, type Envelope, type StatementType } from '../../src/kernel/statements.ts';
 import { digestOf } from '../../src/crypto/digest.ts';
 import { leafHash } from '../../src/ledger/merkle.ts';
+import { parseWitnessPolicy } from '../../src/ledger/witness-policy.ts';
 import type { Command } from '../../src/lifecycle/command.ts';
 import { openCase, verifyEvidence, verifyPermit } from '../../src/verify/verify.ts';
 import { deployAction, keyOf, minute, personOf, policyOf, rosterRecords, sign } from '../support/world.ts';
 import { SealedWorld } from '../verify/sealed-world.ts';
+import { lockedAndWitnessed, policyLines } from '../verify/witnessed-world.ts';
 
 const file = join(import.meta.dirname, '..', '..', 'spec', 'vectors', 'formats.json');
 
@@ -108,7 +110,13 @@ const build = (): JsonObject => {
   };
 };
 
-const built = build();
+/** A permit under a time lock that witnesses saw kept. */
+const witnessed = (): JsonObject => {
+  const { world, id } = lockedAndWitnessed();
+  return { pin: world.ledger, policy: policyLines('q', 'group q 2 w0 w1 w2'), permit_file: world.file(id) };
+};
+
+const built: JsonObject = { ...build(), witnessed: witnessed() };
 
 test('FORMATS: every statement and file is built again, exactly', () => {
   if (process.env['COUNTERSIGN_WRITE_VECTORS'] === '1') writeFileSync(file, `${JSON.stringify(built, null, 1)}\n`);
@@ -131,6 +139,11 @@ test('Y1: the golden files pass, from the pin alone', () => {
   assert.equal(verifyPermit(String(built['permit_file']), { pin, allowTrial: true }).result, 'PASS');
   const verdict = verifyEvidence(String(built['evidence']), { pin, allowTrial: true });
   assert.deepEqual([verdict.result, verdict.outcome], ['PASS', 'succeeded']);
+  const { policy, permit_file, pin: ledger } = built['witnessed'] as { [name: string]: string };
+  const read = parseWitnessPolicy(policy ?? '');
+  assert.ok(read.ok);
+  const seen = verifyPermit(permit_file ?? '', { pin: ledger ?? '', allowTrial: true, witnesses: read.value });
+  assert.ok(seen.proven.includes('witnessed-lock'), JSON.stringify(seen.reasons));
   assert.ok(openCase(String(built['case']), { pin, allowTrial: true }).ok);
   for (const text of [
     'roster_document',

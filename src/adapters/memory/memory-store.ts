@@ -12,7 +12,12 @@ type Contents = {
   openings: Map<string, Opening>;
   checkpoint: string | undefined;
 };
-type Compartment = Contents & { last: Promise<unknown>; rows: Map<string, JsonValue>; cursors: Map<string, number> };
+type Compartment = Contents & {
+  last: Promise<unknown>;
+  rows: Map<string, JsonValue>;
+  cursors: Map<string, number>;
+  claims: Map<string, { readonly by: string; readonly untilMs: number }>;
+};
 
 const fresh = (): Compartment => ({
   head: { size: 0, root: rootOf(emptyEdge), edge: emptyEdge, time: null },
@@ -24,6 +29,7 @@ const fresh = (): Compartment => ({
   last: Promise.resolve(),
   rows: new Map(),
   cursors: new Map(),
+  claims: new Map(),
 });
 
 const failure = (code: 'store-conflict' | 'store-closed' | 'shape-mismatch', message: string): StoreFailure =>
@@ -33,8 +39,13 @@ const keyOf = ({ principal, route, key }: IdempotencyKey): string => JSON.string
 const rowKey = (view: string, key: string): string => `${view}\u0000${key}`;
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+const remove = ({ rows, claims }: Compartment, name: string): void => {
+  rows.delete(name);
+  claims.delete(name);
+};
+
 /** Keeps ledgers in memory, for tests and simulations. It passes the same contract, except that nothing outlives it. */
-export const memoryStore = (): LedgerStore => {
+export const memoryStore = (now: () => number = Date.now): LedgerStore => {
   const compartments = new Map<string, Compartment>();
   let closed = false;
   const of = (tenant: string): Compartment => {
@@ -90,15 +101,28 @@ export const memoryStore = (): LedgerStore => {
         .map(([name, value]) => ({ key: name.slice(view.length + 1), value })),
     writeViews: async (tenant, rows, cursor) => {
       const target = of(tenant);
+      if (cursor !== undefined) {
+        if ((target.cursors.get(cursor.follower) ?? null) !== cursor.from) return false;
+        target.cursors.set(cursor.follower, cursor.next);
+      }
       for (const { view, key, value } of rows) {
-        if (value === null) target.rows.delete(rowKey(view, key));
+        if (value === null) remove(target, rowKey(view, key));
         else target.rows.set(rowKey(view, key), value);
       }
-      if (cursor !== undefined) target.cursors.set(cursor.follower, cursor.next);
+      return true;
+    },
+    claimRow: async (tenant, view, key, { by, forMs }) => {
+      const { rows, claims } = of(tenant);
+      const name = rowKey(view, key);
+      if (!rows.has(name)) return 'missing';
+      const held = claims.get(name);
+      if (held !== undefined && held.by !== by && held.untilMs > now()) return 'held';
+      claims.set(name, { by, untilMs: now() + forMs });
+      return 'claimed';
     },
     clearView: async (tenant, view) => {
-      const { rows } = of(tenant);
-      for (const name of rows.keys()) if (name.startsWith(`${view}\u0000`)) rows.delete(name);
+      const target = of(tenant);
+      for (const name of target.rows.keys()) if (name.startsWith(`${view}\u0000`)) remove(target, name);
     },
     cursor: async (tenant, follower) => of(tenant).cursors.get(follower),
     close: async () => {

@@ -22,6 +22,11 @@ export class LedgerReads {
     this.#place = place;
   }
 
+  /** The server's clock; the same for all that share it. */
+  async now(): Promise<number> {
+    return (await this.#one(sql.now, []))?.['now'] as number;
+  }
+
   async head(tenant: string): Promise<LedgerHead> {
     const row = await this.#one(sql.head, [tenant]);
     return row === undefined ? emptyHead : this.headOf(row);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { randomUUID } from 'node:crypto';
 import { ok, refuse, type Result } from '../../kernel/refusal.ts';
 import { StoreFailure, tenantForm, type LedgerStore } from '../../ledger/store.ts';
 import type { Connection, Login } from './connection.ts';
@@ -110,12 +111,14 @@ const open = async (options: PostgresOptions, place: string): Promise<LedgerStor
   };
   const session = (writer: string): Session => new Session(() => connect(writer), place, patienceMs);
   const batches = new LedgerBatches(session, { place, single, commitMs, settleMs });
-  const others = session(batches.writer);
+  // A writer of its own: a batch that waits for its commit holds the row of the other.
+  const reader = randomUUID();
+  const others = session(reader);
   await others.write(sql.forgetWriters, []);
-  return storeOf(batches, others, place);
+  return storeOf(batches, others, reader, place);
 };
 
-const storeOf = (batches: LedgerBatches, session: Session, place: string): LedgerStore => {
+const storeOf = (batches: LedgerBatches, session: Session, writer: string, place: string): LedgerStore => {
   const reads = new LedgerReads((statement, values) => session.read(statement, values), place);
   const views = new TenantViews(session);
   let ended = false;
@@ -127,6 +130,11 @@ const storeOf = (batches: LedgerBatches, session: Session, place: string): Ledge
     return Promise.reject(new StoreFailure(refusal, 'nothing-written'));
   };
   return {
+    shared: true,
+    now: () => (ended ? Promise.reject(closed(place)) : reads.now()),
+    // A commit whose wait for the standby was cancelled is shown by the primary all the same. This one comes after it, and
+    // its own wait covers it (SPEC L17).
+    confirm: (name) => checked(name, () => session.vouch(sql.seeWriter, [writer])),
     batch: (name, work) => checked(name, () => batches.run(name, work)),
     head: (name) => checked(name, () => reads.head(name)),
     entries: (name, from, to) => checked(name, () => reads.entries(name, from, to)),
@@ -144,6 +152,7 @@ const storeOf = (batches: LedgerBatches, session: Session, place: string): Ledge
     viewRow: (name, view, key) => checked(name, () => views.row(name, view, key)),
     viewRows: (name, view, after, limit) => checked(name, () => views.rows(name, view, after, limit)),
     writeViews: (name, rows, cursor) => checked(name, () => views.write(name, rows, cursor)),
+    claimRow: (name, view, key, claim) => checked(name, () => views.claim(name, view, key, claim)),
     clearView: (name, view) => checked(name, () => views.clear(name, view)),
     cursor: (name, follower) => checked(name, () => views.cursor(name, follower)),
     close: async () => {

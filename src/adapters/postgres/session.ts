@@ -2,7 +2,7 @@
 import { refuse } from '../../kernel/refusal.ts';
 import { StoreFailure } from '../../ledger/store.ts';
 import type { Answer, Connection, Statement, Value } from './connection.ts';
-import { failureOf, isLoss } from './postgres-failure.ts';
+import { failureOf, isLoss, unreachable } from './postgres-failure.ts';
 
 const pauseMs = 100;
 
@@ -21,6 +21,8 @@ export class Session {
   readonly #place: string;
   readonly #patienceMs: number;
   #current: Promise<Connection> | undefined;
+  /** What all came over that was read since the last `vouch`. */
+  #readOver: Connection | 'several' | undefined;
   #closed = false;
 
   constructor(connect: () => Promise<Connection>, place: string, patienceMs: number) {
@@ -57,7 +59,9 @@ export class Session {
     for (;;) {
       const connection = await this.acquire(until);
       try {
-        return await connection.ask(statement, values);
+        const answer = await connection.ask(statement, values);
+        this.#readOver = (this.#readOver ?? connection) === connection ? connection : 'several';
+        return answer;
       } catch (error) {
         if (isLoss(error)) connection.destroy();
         if (this.#closed) throw closed(this.#place);
@@ -68,7 +72,23 @@ export class Session {
 
   /** One statement that changes something. When its answer is lost, nobody knows what came of it. */
   async write(statement: Statement, values: readonly Value[]): Promise<Answer> {
+    return this.#writeOver(await this.acquire(), statement, values);
+  }
+
+  /**
+   * The same, to stand for all that was read since the last time: the server that showed it has to do this, too. Another
+   * one may never have had it, and its word says nothing of what a former primary showed.
+   */
+  async vouch(statement: Statement, values: readonly Value[]): Promise<void> {
+    const shown = this.#readOver;
+    this.#readOver = undefined;
     const connection = await this.acquire();
+    if (shown !== undefined && shown !== connection)
+      throw unreachable(this.#place, 'the line was lost after reading; read again');
+    await this.#writeOver(connection, statement, values);
+  }
+
+  async #writeOver(connection: Connection, statement: Statement, values: readonly Value[]): Promise<Answer> {
     try {
       const answer = await connection.ask(statement, values);
       if (!answer.warned) return answer;

@@ -16,6 +16,7 @@ export const lockHead = statement(
   'lock-head',
   `select ${headColumns}, current_setting('synchronous_standby_names') as standbys from heads where tenant = $1 for update`,
 );
+export const now = statement('now', 'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now');
 export const addHead = statement(
   'add-head',
   'insert into heads (tenant, size, root, edge, time) values ($1, 0, $2, $3, null) on conflict do nothing',
@@ -94,18 +95,38 @@ export const viewRows = statement(
   'view-rows',
   'select key, value from view_rows where tenant = $1 and view = $2 and key > $3 order by key limit $4',
 );
-// One statement, so that rows and cursor are there together or not at all.
+// One statement, so that rows and cursor are there together or not at all. Without the step nothing is written, and its
+// row is locked first: whoever is second waits there, and finds the cursor moved (SPEC L18).
 export const writeViews = statement(
   'write-views',
-  `with gone as (
-    delete from view_rows where tenant = $1 and (view, key) in (select * from unnest($2::text[], $3::bytea[]))),
+  `with moved as (
+    update cursors set next = $9 where tenant = $1 and follower = $7 and next = $8 returning 1),
+  begun as (
+    insert into cursors (tenant, follower, next)
+    select $1, $7::text, $9::bigint where $7::text is not null and $8::bigint is null
+    on conflict do nothing returning 1),
+  stepped as materialized (
+    select 1 where $7::text is null union all select * from moved union all select * from begun),
+  gone as (
+    delete from view_rows where (select count(*) from stepped) = 1
+    and tenant = $1 and (view, key) in (select * from unnest($2::text[], $3::bytea[]))),
   put as (
     insert into view_rows (tenant, view, key, value)
     select $1, given.* from unnest($4::text[], $5::bytea[], $6::text[]) as given
+    where (select count(*) from stepped) = 1
     on conflict (tenant, view, key) do update set value = excluded.value)
-  insert into cursors (tenant, follower, next)
-  select $1, given.* from unnest($7::text[], $8::bigint[]) as given
-  on conflict (tenant, follower) do update set next = excluded.next`,
+  select count(*) as steps from stepped`,
+);
+// Locked first, so that a row which is removed or claimed meanwhile is seen as it is then.
+export const claimRow = statement(
+  'claim-row',
+  `with found as materialized (
+    select 1 from view_rows where tenant = $1 and view = $2 and key = $3 for update),
+  claimed as (
+    update view_rows set held_by = $4, held_until = clock_timestamp() + $5 * interval '1 millisecond'
+    where (select count(*) from found) = 1 and tenant = $1 and view = $2 and key = $3
+    and (held_by is null or held_by = $4 or held_until <= clock_timestamp()) returning 1)
+  select (select count(*) from found) as found, (select count(*) from claimed) as claimed`,
 );
 export const clearView = statement('clear-view', 'delete from view_rows where tenant = $1 and view = $2');
 export const cursor = statement('cursor', 'select next from cursors where tenant = $1 and follower = $2');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JsonValue } from '../../kernel/refusal.ts';
-import type { FollowerCursor, ViewRow, ViewWrite } from '../../ledger/store.ts';
+import type { FollowerCursor, RowClaim, ViewRow, ViewWrite } from '../../ledger/store.ts';
 import type { Session } from './session.ts';
 import * as sql from './statements.ts';
 
@@ -31,21 +31,34 @@ export class TenantViews {
     return rows[0]?.['next'] as number | undefined;
   }
 
-  async write(tenant: string, given: readonly ViewWrite[], cursor: FollowerCursor | undefined): Promise<void> {
+  async write(tenant: string, given: readonly ViewWrite[], cursor: FollowerCursor | undefined): Promise<boolean> {
     // Of several values for one row the last counts. In one order everywhere, so that two writers never wait in a ring.
     const last = new Map(given.map((row) => [`${row.view}\u0000${row.key}`, row]));
     const rows = [...last].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
     const [gone, put] = [rows.filter(({ value }) => value === null), rows.filter(({ value }) => value !== null)];
-    await this.#session.write(sql.writeViews, [
+    const answer = await this.#session.write(sql.writeViews, [
       tenant,
       gone.map(({ view }) => view),
       gone.map(({ key }) => keyOf(key)),
       put.map(({ view }) => view),
       put.map(({ key }) => keyOf(key)),
       put.map(({ value }) => JSON.stringify(value)),
-      cursor === undefined ? [] : [cursor.follower],
-      cursor === undefined ? [] : [cursor.next],
+      cursor?.follower ?? null,
+      cursor?.from ?? null,
+      cursor?.next ?? null,
     ]);
+    return answer.rows[0]?.['steps'] === 1;
+  }
+
+  async claim(
+    tenant: string,
+    view: string,
+    key: string,
+    { by, forMs }: RowClaim,
+  ): Promise<'claimed' | 'held' | 'missing'> {
+    const { rows } = await this.#session.write(sql.claimRow, [tenant, view, keyOf(key), by, forMs]);
+    if (rows[0]?.['claimed'] === 1) return 'claimed';
+    return rows[0]?.['found'] === 1 ? 'held' : 'missing';
   }
 
   async clear(tenant: string, view: string): Promise<void> {

@@ -84,6 +84,7 @@ export class Transaction implements StoreBatch {
   }
 
   head = (): Promise<LedgerHead> => Promise.resolve(this.#head);
+  now = (): Promise<number> => this.#reads.now();
   entries = (from: number, to: number): Promise<readonly StoredEntry[]> =>
     this.#reads.entries(this.#place.tenant, from, to);
   blob = (digest: string): Promise<Uint8Array | undefined> => this.#reads.blob(this.#place.tenant, digest);

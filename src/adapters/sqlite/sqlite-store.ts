@@ -83,6 +83,7 @@ const storeIn = (folder: string, lock: FolderLock, ownThread: boolean): LedgerSt
     viewRow: async (name, view, key) => (await views(name)).row(view, key),
     viewRows: async (name, view, after, limit) => (await views(name)).rows(view, after, limit),
     writeViews: async (name, rows, cursor) => (await views(name)).write(rows, cursor),
+    claimRow: async (name, view, key, claim) => (await views(name)).claim(view, key, claim),
     clearView: async (name, view) => (await views(name)).clear(view),
     cursor: async (name, follower) => (await views(name)).cursor(follower),
     close: async () => {

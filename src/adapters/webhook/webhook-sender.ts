@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { lookup, type LookupAddress } from 'node:dns';
 import { request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
-import type { LookupFunction } from 'node:net';
 import { notSent, sent, type Delivery } from '../../app/delivery.ts';
+import { guardedLookup } from '../../app/outside-address.ts';
 import type { WebhookTarget } from './webhook-address.ts';
 import { signWebhook } from './webhook-signature.ts';
 
@@ -23,20 +22,6 @@ export type WebhookOptions = {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 };
-
-/** Looks a name up and refuses addresses that may not be reached: after the name was resolved, so that it cannot change. */
-const guardedLookup =
-  (allows: (address: string) => boolean): LookupFunction =>
-  (host, options, done) => {
-    lookup(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
-      const good = error === null ? found.filter(({ address }) => allows(address)) : [];
-      const [first] = good;
-      if (error !== null) done(error, '');
-      else if (first === undefined) done(new Error('the address leads inside the network'), '');
-      else if (options.all === true) done(null, good);
-      else done(null, first.address, first.family);
-    });
-  };
 
 /**
  * Sends messages as Standard Webhooks describes: signed, without following redirects, with a time limit. Only an

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NoteVerifier } from '../crypto/signed-note.ts';
+import { refuse } from '../kernel/refusal.ts';
+import { refuseStale, sayTime, timeOfCheckpoint, type CheckpointTime } from '../ledger/freshness.ts';
+import { rootOf } from '../ledger/merkle.ts';
+import { MerkleSlab } from '../ledger/slab.ts';
+import type { WitnessPolicy } from '../ledger/witness-policy.ts';
+import type { LedgerSource } from './ledger-source.ts';
+import { fail, say } from './output.ts';
+
+type Demand = {
+  readonly logKey: NoteVerifier;
+  readonly mark?: string;
+  readonly witnesses?: WitnessPolicy | undefined;
+  readonly freshWithinMs?: number | undefined;
+};
+
+const textAt = (file: string): readonly string[] => {
+  try {
+    return [readFileSync(file, 'utf8')];
+  } catch {
+    return [];
+  }
+};
+
+const hashesAtOnce = 4096;
+
+const treeOf = async ({ store, tenant }: LedgerSource): Promise<MerkleSlab> => {
+  const slab = new MerkleSlab();
+  for (;;) {
+    const hashes = await store.leafHashes(tenant, slab.size, slab.size + hashesAtOnce);
+    for (const hash of hashes) slab.append(hash);
+    if (hashes.length < hashesAtOnce) return slab;
+  }
+};
+
+// Notes of this history alone: one of another says nothing about how fresh this one is.
+const timesIn = async (folder: string, source: LedgerSource, { logKey, mark, witnesses }: Demand) => {
+  const markAt = mark ?? join(folder, 'mark', `${source.tenant}.json`);
+  const kept = await source.store.checkpoint(source.tenant);
+  const notes = [
+    ...textAt(join(folder, 'checkpoint')),
+    ...textAt(`${markAt.replace(/\.json$/, '')}.cosigned`),
+    ...(kept === undefined ? [] : [kept]),
+  ];
+  const tree = await treeOf(source);
+  const times: CheckpointTime[] = [];
+  for (const note of notes) {
+    const time = timeOfCheckpoint(note, logKey, witnesses);
+    if (!time.ok) continue;
+    const { size, root } = time.value.checkpoint;
+    if (size <= tree.size && rootOf(tree.edge(size)) === root) times.push(time.value);
+  }
+  return times;
+};
+
+/**
+ * SPEC Y12, for a whole ledger: the newest time at which a checkpoint of this very history was the newest. Ends the command
+ * where it is too old, or where the policy of witnesses finds no quorum under any of them.
+ */
+export const demandFresh = async (folder: string, source: LedgerSource, demand: Demand): Promise<void> => {
+  const times = await timesIn(folder, source, demand);
+  const nowMs = Date.now();
+  const { witnesses, freshWithinMs } = demand;
+  const asked = witnesses !== undefined && witnesses.quorum.kind !== 'none';
+  const none = { by: asked ? 'witnesses' : 'log', atMs: null } as const;
+  const newest = times.reduce<Pick<CheckpointTime, 'by' | 'atMs'>>(
+    (best, time) => ((time.atMs ?? 0) > (best.atMs ?? 0) ? time : best),
+    none,
+  );
+  if (asked && newest.atMs === null)
+    fail(
+      refuse(
+        'checkpoint-unwitnessed',
+        'L22',
+        'no checkpoint of this ledger is cosigned by the quorum of your policy of witnesses',
+        {},
+        'fetch `/ledger/checkpoint` of its server into the folder as `checkpoint`, or ask the witnesses what they hold',
+      ).refusal,
+    );
+  const stale = freshWithinMs === undefined ? undefined : refuseStale(newest, { nowMs, withinMs: freshWithinMs });
+  if (stale !== undefined) fail(stale.refusal);
+  say(`Its newest checkpoint was the newest ${sayTime(newest, nowMs)}.`);
+};
