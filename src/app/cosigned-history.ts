@@ -36,6 +36,8 @@ export class CosignedHistory {
     const key = keyOf(size);
     if (key <= (this.#keys.at(-1) ?? '')) return;
     this.#keys.push(key);
+    // Another server may have been first.
+    if (this.#store.shared === true && (await this.coveringAtLeast(size)) !== undefined) return;
     const gone = this.#keys.splice(0, Math.max(0, this.#keys.length - mostKept));
     const rows: ViewWrite[] = [{ view, key, value: { note } }, ...gone.map((old) => ({ view, key: old, value: null }))];
     await this.#store.writeViews(this.#tenant, rows);

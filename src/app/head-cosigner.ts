@@ -63,11 +63,11 @@ export class HeadCosigner {
   readonly #timer: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
 
-  private constructor(options: HeadCosignerOptions, history: CosignedHistory) {
+  private constructor(options: HeadCosignerOptions, history: CosignedHistory, stamp: HeartbeatStamp) {
     const { witnesses, answerWithinMs = defaultAnswerWithinMs, leastMs = 1000, everyMs = defaultEveryMs } = options;
     this.#options = options;
     this.#history = history;
-    this.#stamp = new HeartbeatStamp(options);
+    this.#stamp = stamp;
     this.#lanes = witnesses.map((witness) => new WitnessLane(witness, answerWithinMs));
     this.#offered = this.#stamp.last();
     this.#quorumAt =
@@ -86,7 +86,8 @@ export class HeadCosigner {
 
   /** Begins, and has the first heartbeat said, or withheld, before anybody is served. */
   static async start(options: HeadCosignerOptions): Promise<HeadCosigner> {
-    const cosigner = new HeadCosigner(options, await CosignedHistory.open(options.store, options.tenant));
+    const history = await CosignedHistory.open(options.store, options.tenant);
+    const cosigner = new HeadCosigner(options, history, await HeartbeatStamp.open(options));
     await cosigner.#renew();
     cosigner.#wake();
     return cosigner;
@@ -112,13 +113,18 @@ export class HeadCosigner {
     const head = this.#options.source.signedHead();
     if (head === undefined || this.#withheld !== null) return undefined;
     const { size, at } = this.#published;
-    if (size === head.size && this.#stamp.last()?.head.size !== size) {
+    const behind = (): boolean => (this.#stamp.last()?.head.size ?? 0) < head.size;
+    if (this.#options.store.shared === true) {
+      // Others append as well: that it was published here says nothing of whether it was the newest then. A renewal
+      // that is under way may have begun before.
+      for (let tries = 0; tries < 2 && behind(); tries += 1) await this.#renew();
+    } else if (size === head.size && behind()) {
       // Everybody who asks at the same time gets the same one.
       if (this.#stamping?.size !== size) this.#stamping = { size, done: this.#stamp.published(head, at) };
       await this.#stamping.done;
     }
     const last = this.#stamp.last();
-    return last?.head.size === head.size ? joined(last, this.#options.policy) : undefined;
+    return last !== undefined && last.head.size >= head.size ? joined(last, this.#options.policy) : undefined;
   }
 
   /**
@@ -214,7 +220,7 @@ export class HeadCosigner {
         size: head.size,
         consistencyFrom: (size) => this.#options.source.tree.consistency(size, head.size),
       });
-      this.#tellWitness(lane.standing());
+      if (answer.ok || !(await this.#overtaken(answer.refusal))) this.#tellWitness(lane.standing());
       if (answer.ok && (await this.#add(text, answer.value))) met.resolve();
     });
     const all = Promise.all(asking).then(() => undefined);
@@ -222,6 +228,14 @@ export class HeadCosigner {
     // Whoever is late is added when it comes; nobody waits for it once there are enough.
     if (this.#asked?.text === text) this.#offer(this.#asked);
     this.#tellQuorum();
+  }
+
+  /** Another server of this ledger showed the witness more in the meantime, and this one holds it as well by now. */
+  async #overtaken({ code, facts }: Refusal): Promise<boolean> {
+    const { store, source } = this.#options;
+    if (store.shared !== true || code !== 'witness-ahead') return false;
+    await source.published();
+    return Number(facts['size']) <= (source.signedHead()?.size ?? 0);
   }
 
   /** Adds a line to whatever head it is for; tells whether there are enough now. */

@@ -39,6 +39,10 @@ export type StampOptions = {
   readonly acceptTimeJump?: boolean;
 };
 
+// The clock that entries go by: of servers that share a store it is the store's (SPEC L17).
+const clockOf = async ({ store, now }: Pick<StampOptions, 'store' | 'now'>): Promise<number> =>
+  store.now === undefined ? now() : store.now();
+
 const withheld = (why: string, help: string, facts = {}): Refused =>
   refuse('heartbeat-withheld', 'L21', why, facts, help);
 
@@ -54,13 +58,17 @@ export class HeartbeatStamp {
   /** What was said before cannot be read, so that it is unknown what would contradict it. */
   readonly #unknown: Refused | undefined;
 
-  constructor(options: StampOptions) {
-    const { source, now, acceptTimeJump = false } = options;
+  private constructor(options: StampOptions, nowMs: number) {
+    const { source, acceptTimeJump = false } = options;
     this.#options = options;
-    this.#clock = new EntryClock(source.head().time, now(), acceptTimeJump);
+    this.#clock = new EntryClock(source.head().time, nowMs, acceptTimeJump);
     const kept = this.#kept();
     if (kept.ok) this.#last = kept.value;
     else this.#unknown = kept;
+  }
+
+  static async open(options: StampOptions): Promise<HeartbeatStamp> {
+    return new HeartbeatStamp(options, await clockOf(options));
   }
 
   last(): HeadInParts | undefined {
@@ -79,25 +87,28 @@ export class HeartbeatStamp {
 
   /**
    * Says it of a head that this process has just published, at the moment it did: entries and mark were written for
-   * it, so that nothing has to be written once more before a permit can go out with it.
+   * it, so that nothing has to be written once more before a permit can go out with it. Only where nobody else appends:
+   * another may have been faster, and then nothing of this was the newest.
    */
   async published(head: SignedHead, time: number): Promise<Result<HeadInParts>> {
     if (this.#last?.head.size === head.size) return ok(this.#last);
-    const against = this.#refuseNow(time) ?? this.#refuseOther(head);
+    const against = this.#refuseNow(time, this.#options.now()) ?? this.#refuseOther(head);
     if (against !== undefined) return against;
     const signed = await this.#signed(head, time);
     return signed.ok ? this.#take(signed.value) : signed;
   }
 
   async #renew(): Promise<Result<HeadInParts>> {
-    const { tenant, store, source, keeper, now } = this.#options;
+    const { tenant, store, source, keeper } = this.#options;
     // Before all else: whatever holds this process up from here on leaves an old time behind.
-    const time = Math.floor(now() / 1000);
-    const against = this.#refuseNow(time);
+    const nowMs = await clockOf(this.#options);
+    const time = Math.floor(nowMs / 1000);
+    const against = this.#refuseNow(time, nowMs);
     if (against !== undefined) return against;
     const shown = source.signedHead();
-    // A head that is new was written a moment ago; on a quiet ledger only writing shows that one still can.
-    if (shown !== undefined && shown.size === this.#last?.head.size) await store.putCheckpoint(tenant, shown.note);
+    // A head that is new was written a moment ago, where nobody else writes; else only writing shows that one still can.
+    const quiet = store.shared === true || shown?.size === this.#last?.head.size;
+    if (shown !== undefined && quiet) await store.putCheckpoint(tenant, shown.note);
     const durable = await store.head(tenant);
     await source.published();
     const head = source.signedHead();
@@ -152,12 +163,12 @@ export class HeartbeatStamp {
     if (this.#last !== undefined && this.#unknown === undefined) await this.#options.keeper.write(noteOf(this.#last));
   }
 
-  #refuseNow(time: number): Refused | undefined {
-    const { source, now } = this.#options;
+  #refuseNow(time: number, nowMs: number): Refused | undefined {
+    const { source } = this.#options;
     if (this.#unknown !== undefined) return this.#unknown;
     const quarantine = source.quarantine();
     if (quarantine !== undefined) return refuseQuarantined(quarantine);
-    const believed = this.#clock.next(source.head().time, now());
+    const believed = this.#clock.next(source.head().time, nowMs);
     if (!believed.ok) return believed;
     const { time: before = 0 } = this.#last?.own ?? {};
     return time >= before

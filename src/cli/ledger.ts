@@ -2,8 +2,8 @@
 import { examples } from './help.ts';
 import { checkLedger, type CheckOptions } from './ledger-check.ts';
 import { copyVerbs } from './ledger-copies.ts';
-import { folderOptions, pinOption, type Folder } from './ledger-options.ts';
 import { addHistoryVerbs } from './ledger-history.ts';
+import { folderOptions, pinOption, type Folder } from './ledger-options.ts';
 import { proveEntry } from './ledger-proof.ts';
 import { durationMs } from './duration.ts';
 import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
@@ -17,6 +17,7 @@ type VerifyLedgerOptions = Omit<CheckOptions, 'witnesses'> & {
   readonly fresh?: string;
   readonly witnesses?: string;
 };
+
 export const verb: Verb = (program) => {
   const ledger = program
     .command('ledger')

@@ -17,8 +17,11 @@ export type ClientOptions = {
 };
 
 /** `--witnesses`, for whoever trusts the clocks and the word of others than the operator. */
-export const witnessesOption = (): Option =>
-  new Option('--witnesses <file>', 'your own policy of witnesses (c2sp.org/tlog-policy)').env('COUNTERSIGN_WITNESSES');
+export const witnessesOption = (more?: string): Option =>
+  new Option(
+    '--witnesses <file>',
+    `your own policy of witnesses (c2sp.org/tlog-policy)${more === undefined ? '' : `: ${more}`}`,
+  ).env('COUNTERSIGN_WITNESSES');
 
 const options = {
   server: () => new Option('--server <url>', 'the server, such as https://gate.example.org').env('COUNTERSIGN_SERVER'),

@@ -102,7 +102,7 @@ export const verb: Verb = (program) => {
       .option('--audience <name>', 'the enforcement point it has to be for')
       .option('--unexpired', "also asks that it has not expired, by this machine's clock")
       .option('--fresh <duration>', 'also asks that its checkpoint is no older, such as 10m')
-      .addOption(witnessesOption())
+      .addOption(witnessesOption('their quorum has to have cosigned it, and seen a time lock kept'))
       .option('--allow-trial', 'take files of a trial ledger, which one person may have started alone')
       .addOption(acceptV0Option())
       .action(verify),

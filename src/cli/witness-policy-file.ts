@@ -10,7 +10,8 @@ export const readPolicyFile = (file: string | undefined): WitnessPolicy | undefi
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
   } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not there' : 'cannot be read, or is not UTF-8';
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = missing ? 'is not there' : 'cannot be read, or is not UTF-8';
     return usage(`--witnesses \`${file}\` ${why}`, 'name a policy of witnesses, of the form of c2sp.org/tlog-policy');
   }
   return orFail(parseWitnessPolicy(text));

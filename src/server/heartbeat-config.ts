@@ -35,12 +35,12 @@ export const readWitnesses = (config: WitnessesConfig | undefined, log: NoteVeri
   const { policy: file } = config;
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
   } catch {
     return refuse(
       'config-malformed',
       'H9',
-      `the policy of witnesses \`${file}\` cannot be read`,
+      `the policy of witnesses \`${file}\` cannot be read, or is not UTF-8`,
       { file },
       'name a file of the form of c2sp.org/tlog-policy that this user may read',
     );

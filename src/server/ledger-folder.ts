@@ -38,10 +38,10 @@ export type RunningLedger = {
   readonly store: LedgerStore;
   readonly sequencer: LedgerSequencer;
   readonly signer: NoteSigner;
-  /** Known to every server that has this ledger's log key, and to nobody else. */
-  readonly commonSecret: Uint8Array;
   /** Where the newest cosigned note is kept: beside the mark. */
   readonly cosignedFile: string;
+  /** Known to every server that has this ledger's log key, and to nobody else. */
+  readonly commonSecret: Uint8Array;
   /** Answers what is waiting, then closes the store and lets go of the folder. */
   readonly close: () => Promise<void>;
 };
@@ -276,7 +276,7 @@ const startIn = async (
   };
   const commonSecret = createHmac('sha256', seed).update('countersign servers of one ledger').digest();
   const cosignedFile = `${markAt.replace(/\.json$/, '')}.cosigned`;
-  return ok({ dir, store, sequencer, signer, commonSecret, cosignedFile, close });
+  return ok({ dir, store, sequencer, signer, cosignedFile, commonSecret, close });
 };
 
 const sayLoss = ({ size, root }: AcceptedLoss): void => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { MirrorFigures } from '../app/mirror.ts';
 import type { CosigningStanding } from '../app/head-cosigner.ts';
+import type { MirrorFigures } from '../app/mirror.ts';
 import type { LedgerSequencer } from './ledger-folder.ts';
 import type { NoticeFigures } from './notices.ts';
 
@@ -13,10 +13,10 @@ export type Metrics = {
   readonly command: (type: string, outcome: string, seconds: number) => void;
   /** Adds the figures of notices, whose alerts must not go unheard. */
   readonly notices: (figures: () => NoticeFigures) => void;
-  /** Adds the figures of the mirror. */
-  readonly mirror: (figures: () => MirrorFigures) => void;
   /** Adds the figures of heartbeats and witnesses. */
   readonly heads: (standing: () => CosigningStanding) => void;
+  /** Adds the figures of the mirror. */
+  readonly mirror: (figures: () => MirrorFigures) => void;
   readonly text: () => Promise<string>;
   readonly close: () => void;
 };
@@ -62,8 +62,8 @@ export const startMetrics = (sequencer: LedgerSequencer): Metrics => {
       seconds.observe({ command }, took);
     },
     notices: (figures) => noticeGauges(figures, registers),
-    mirror: (figures) => mirrorGauges(figures, registers),
     heads: (standing) => headGauges(standing, registers),
+    mirror: (figures) => mirrorGauges(figures, registers),
     text: async () => (registers[0] === undefined ? '' : registers[0].metrics()),
     close: unsubscribe,
   };
@@ -88,17 +88,6 @@ const noticeGauges = (figures: () => NoticeFigures, registers: Registry[]): void
   gauge('countersign_notices_given_up', 'Notices that were given up since the start', () => figures().givenUp);
   gauge('countersign_notices_waiting', 'Notices that are still to be sent', () => figures().waiting);
   gauge('countersign_alerts_undelivered', 'Alerts that no channel has taken', () => figures().undeliveredAlerts.length);
-};
-
-const mirrorGauges = (figures: () => MirrorFigures, registers: Registry[]): void => {
-  const gauge = gaugesIn(registers);
-  gauge('countersign_mirror_entries', 'Entries that the mirror is known to hold', () => figures().size ?? 0);
-  gauge('countersign_mirror_behind', 'Published entries that the mirror does not hold yet', () => figures().behind);
-  gauge(
-    'countersign_mirror_failing',
-    'Attempts that failed since the mirror was last brought up to date',
-    () => figures().failing,
-  );
 };
 
 const headGauges = (standing: () => CosigningStanding, registers: Registry[]): void => {
@@ -135,6 +124,17 @@ const headGauges = (standing: () => CosigningStanding, registers: Registry[]): v
       for (const { name, refusal } of standing().witnesses) failing.set({ witness: name }, refusal === null ? 0 : 1);
     },
   });
+};
+
+const mirrorGauges = (figures: () => MirrorFigures, registers: Registry[]): void => {
+  const gauge = gaugesIn(registers);
+  gauge('countersign_mirror_entries', 'Entries that the mirror is known to hold', () => figures().size ?? 0);
+  gauge('countersign_mirror_behind', 'Published entries that the mirror does not hold yet', () => figures().behind);
+  gauge(
+    'countersign_mirror_failing',
+    'Attempts that failed since the mirror was last brought up to date',
+    () => figures().failing,
+  );
 };
 
 const stateGauges = (sequencer: LedgerSequencer, registers: Registry[]): void => {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { encodeBase64 } from '../kernel/base64.ts';
 import { BrokenInvariant, type Result } from '../kernel/refusal.ts';
-import { blobsNamed, entriesFor, type FileParts } from '../verify/collect.ts';
+import { readCheckpointNote } from '../ledger/checkpoint.ts';
+import { cosignedNotes } from '../verify/collect-witnessed.ts';
+import { blobsNamed, endsOf, entriesFor, type FileParts } from '../verify/collect.ts';
 import { tenant, type RunningLedger } from './ledger-folder.ts';
 import type { ServerContext } from './server-context.ts';
 
@@ -54,7 +56,12 @@ export class Papers {
 }
 
 /** A checkpoint and where one entry stands under it: what a permit was first sent with. */
-export type KeptProof = { readonly size: number; readonly note: string; readonly inclusion: readonly string[] };
+export type KeptProof = {
+  readonly index: number;
+  readonly size: number;
+  readonly note: string;
+  readonly inclusion: readonly string[];
+};
 
 const valueOf = <T>(result: Result<T>): T => {
   if (!result.ok) throw new BrokenInvariant(result.refusal.message);
@@ -74,10 +81,29 @@ export const proofNow = async (context: ServerContext, index: number): Promise<K
   const witnessed = await context.heads.witnessed(index + 1);
   if (witnessed !== undefined) {
     const { size, note } = witnessed;
-    return { size, note, inclusion: valueOf(context.sequencer.tree.proveUnder(index, witnessed)).proof };
+    return { index, size, note, inclusion: valueOf(context.sequencer.tree.proveUnder(index, witnessed)).proof };
   }
   const { size, note } = await headNow(context);
-  return { size, note, inclusion: valueOf(context.sequencer.tree.prove(index)).proof };
+  return { index, size, note, inclusion: valueOf(context.sequencer.tree.prove(index)).proof };
+};
+
+/**
+ * Notes that witnesses cosigned, from where the lock counts up to now (SPEC Y11). What is kept beside the ledger, or
+ * was said before it was cut, may be of another history: that is none of this ledger's.
+ */
+const cosignedFor = async (
+  { sequencer, heads }: ServerContext,
+  entries: ReadonlyMap<number, string>,
+  request: string,
+): Promise<readonly (string | undefined)[]> => {
+  const { met, permit } = endsOf(entries, request);
+  if (permit === undefined) return [];
+  const first = met === undefined ? undefined : await heads.coveringAtLeast(met + 1);
+  const notes = [first, await heads.coveringAtLeast(permit + 1), heads.newest()?.note];
+  return notes.filter((note) => {
+    const checkpoint = readCheckpointNote(note ?? '');
+    return checkpoint.ok && sequencer.tree.rootAt(checkpoint.value.size) === checkpoint.value.root;
+  });
 };
 
 /**
@@ -90,14 +116,18 @@ export const partsFor = async (context: ServerContext, request: string, kept?: K
   for (const index of entriesFor(sequencer.state(), request)) entries.set(index, await papers.entry(index));
   const blobs = new Map<string, string>();
   for (const digest of blobsNamed(entries.values())) blobs.set(digest, await papers.blob(digest));
+  const notes = cosignedNotes(await cosignedFor(context, entries, request));
   const head = kept ?? (await headNow(context));
+  const under = { size: head.size, root: sequencer.tree.rootAt(head.size) ?? '', note: head.note };
   // From here on nothing is awaited, so that the head stays the same for all proofs.
   return {
     request,
     entries,
     blobs,
     checkpoint: head.note,
-    inclusion: (index) => kept?.inclusion ?? valueOf(sequencer.tree.prove(index)).proof,
+    inclusion: (index) =>
+      kept?.index === index ? kept.inclusion : valueOf(sequencer.tree.proveUnder(index, under)).proof,
     consistency: (from) => valueOf(sequencer.tree.consistency(from, head.size)),
+    witnessed: { notes, consistency: (from, to) => valueOf(sequencer.tree.consistency(from, to)) },
   };
 };

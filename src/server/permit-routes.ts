@@ -15,7 +15,10 @@ const readerName = (call: Call): string => call.reader?.name ?? 'reader';
 /** Proofs kept so that a permit is sent unchanged; the oldest goes first, and is made again when it is asked for. */
 const maxProofs = 10_000;
 
-/** `POST /v1/requests/{id}/permit`: issued once, then sent again unchanged until it is used or ends. */
+/**
+ * `POST /v1/requests/{id}/permit`: issued once, then sent again unchanged until it is used or ends, save for what
+ * witnesses have cosigned by then.
+ */
 export const permit: Handler = async (context, call) => {
   const id = call.params['id'] ?? '';
   const request = context.sequencer.state().requests.get(id);

@@ -23,11 +23,11 @@ export const metrics: Handler = async (context) =>
 export const live: Handler = () => text('alive\n');
 
 /** Not ready while the ledger takes no commands; a load balancer then sends nothing here. */
-export const ready: Handler = ({ sequencer, heads, stopping, ledger, now }) => {
+export const ready: Handler = ({ sequencer, heads, ledger, stopping, now }) => {
   if (stopping()) return text('stopping\n', undefined, 503);
-  if (ledger.store.shared === true && sequencer.silentForMs() > silentTooLongMs)
-    return text('out of reach of the store\n', undefined, 503);
   const lines = heartbeatLines(heads.standing(), now());
+  if (ledger.store.shared === true && sequencer.silentForMs() > silentTooLongMs)
+    return text(`out of reach of the store\n${lines}`, undefined, 503);
   return sequencer.quarantine() === undefined ? text(`ready\n${lines}`) : text(`quarantined\n${lines}`, undefined, 503);
 };
 

@@ -69,9 +69,9 @@ type Settings = {
   readonly trusted: BlockList;
   readonly factSources: readonly FactSource[];
   readonly notices: NoticesConfig;
-  readonly mirror: TilePlace | undefined;
   readonly heartbeatEveryMs: number;
   readonly witnesses: WitnessesConfig | undefined;
+  readonly mirror: TilePlace | undefined;
 };
 
 export type RunningServer = {
@@ -148,9 +148,9 @@ const settle = (options: ServeOptions): Result<Settings> => {
       ...(options.factSources ?? []),
     ],
     notices: config.notices ?? noticesConfig.parse({}),
-    mirror: config.mirror === undefined ? undefined : mirrorPlace(config.mirror),
     heartbeatEveryMs: options.heartbeatEveryMs ?? config.heartbeat?.every ?? defaultEveryMs,
     witnesses: config.witnesses,
+    mirror: config.mirror === undefined ? undefined : mirrorPlace(config.mirror),
   });
 };
 

@@ -6,15 +6,15 @@ import { refuseStale, sayTime, timeOfCheckpoint } from '../ledger/freshness.ts';
 import { parseTlogProof } from '../ledger/tlog-proof.ts';
 import type { VerifyOptions } from './verdict.ts';
 
-/** How fresh the checkpoint is that a proof stands under: why it fails, and the values behind it. */
-export type FreshnessFinding = { readonly refused: Refused | undefined; readonly values: JsonObject };
+/** How old the checkpoint is that a proof stands under: why that is too old, and the values it was judged by. */
+export type AgeFinding = { readonly refused: Refused | undefined; readonly values: JsonObject };
 
-/** How old the checkpoint of a proof is, where the reader asks for it (SPEC Y12); by their witnesses' clocks if they have any. */
-export const judgeFreshness = (
+/** The age of the checkpoint of a proof (SPEC Y12); undefined where the reader does not ask. */
+export const judgeAge = (
   proofText: string,
   log: NoteVerifier,
   { witnesses, fresh }: Pick<VerifyOptions, 'witnesses' | 'fresh'>,
-): FreshnessFinding | undefined => {
+): AgeFinding | undefined => {
   if (fresh === undefined) return undefined;
   const proof = parseTlogProof(proofText);
   const now = parseInstant(fresh.now);

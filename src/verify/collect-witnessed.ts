@@ -56,11 +56,12 @@ const firstOfEach = (notes: readonly Kept[]): readonly Kept[] => {
  */
 export const pickWitnessed = (
   parts: FileParts,
-  { notes, consistency }: WitnessedParts,
+  { notes: kept, consistency }: WitnessedParts,
   permitIndex: number,
   before: readonly (readonly [index: number, text: string])[],
   lock: Lock | undefined,
 ) => {
+  const notes = kept.filter((note) => witnessesOf(note).length > 0);
   const permitted = notes.filter(({ size }) => size > permitIndex);
   if (permitted.length === 0) return undefined;
   const proven = readCheckpointNote(parts.checkpoint);

@@ -70,6 +70,17 @@ export const blobsNamed = (texts: Iterable<string>): readonly string[] => {
   return [...named];
 };
 
+/** Where the lock of a request counts from, if its permit had to wait, and where the permit stands; what is not there yet is left out. */
+export const endsOf = (
+  entries: FileParts['entries'],
+  request: string,
+): { readonly met?: number | undefined; readonly permit?: number } => {
+  const [permit] = [...entries].find(([, text]) => issues(text, request)) ?? [];
+  if (permit === undefined) return {};
+  const lock = lockBefore(permit, entries, request);
+  return { met: lock?.waits === true ? lock.index : undefined, permit };
+};
+
 /** FORMATS §6.1. Leaves out what came after the permit. */
 export const formatPermitFile = (parts: FileParts): Result<string> => {
   const file = permitPart(parts);
@@ -119,7 +130,7 @@ const permitPart = (parts: FileParts): Result<{ readonly index: number; readonly
   const before = [...parts.entries].filter(([at]) => at < index).sort(([a], [b]) => a - b);
   const texts = before.map(([, text]) => text);
   const seen = new Set(texts.map((text) => seenSize(text, parts.request)).filter((size) => size !== undefined));
-  const lock = before.map(([at, text]) => lockFrom(at, text, parts.request)).findLast((one) => one !== undefined);
+  const lock = lockBefore(index, parts.entries, parts.request);
   const witnessed = parts.witnessed && pickWitnessed(parts, parts.witnessed, index, before, lock);
   return ok({
     index,
@@ -193,6 +204,13 @@ const lockFrom = (index: number, text: string, request: string): Lock | undefine
   const until = own.find((event) => event['type'] === 'TimelockStarted')?.['until'];
   return { index, waits: until !== undefined && !text.endsWith(`"time":${JSON.stringify(until)}}`) };
 };
+
+const lockBefore = (permit: number, entries: FileParts['entries'], request: string): Lock | undefined =>
+  [...entries]
+    .filter(([at]) => at < permit)
+    .sort(([a], [b]) => a - b)
+    .map(([at, text]) => lockFrom(at, text, request))
+    .findLast((one) => one !== undefined);
 
 const seenSize = (text: string, request: string): number | undefined => {
   if (!text.includes('"ApprovalRecorded"')) return undefined;

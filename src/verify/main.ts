@@ -21,8 +21,7 @@ const usage = `countersign-verify FILE --pin sha256:…  checks a permit or an e
   --action NAME      the action it has to be for
   --target TARGET    the target it has to be for
   --fresh DURATION   also asks that its checkpoint is no older, such as 30s, 10m, 2h
-  --witnesses FILE   your own policy of witnesses (c2sp.org/tlog-policy); its quorum has to have cosigned
-                     it, and seen a time lock kept
+  --witnesses FILE   your own policy of witnesses: their quorum has to have cosigned it, and seen a time lock kept
   --unexpired        also asks that it has not expired, by this machine's clock
   --allow-trial      takes files of trial ledgers
   --accept-v0        takes formats of version v0 outside trials

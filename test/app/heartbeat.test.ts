@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test';
 import { HeadCosigner, type HeadCosignerOptions } from '../../src/app/head-cosigner.ts';
 import { noteFile } from '../../src/app/note-keeper.ts';
 import { cosign } from '../../src/crypto/cosignature.ts';
+import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import { ok } from '../../src/kernel/refusal.ts';
 import { heartbeatSigner, verifyHeartbeat } from '../../src/ledger/heartbeat.ts';
 import type { LedgerStore } from '../../src/ledger/store.ts';
@@ -191,7 +192,8 @@ test('L21: in quarantine, on a store that others write to, and on a ledger that 
   await sound.close();
   const marked = damaged.mark.read();
   assert.ok(marked.ok && marked.value !== undefined);
-  await damaged.mark.write({ ...marked.value, root: 'f'.repeat(64) });
+  const wrong = canonicalize({ ...marked.value, root: 'f'.repeat(64) });
+  writeFileSync(join(damaged.folder, 'mark', 'main.json'), wrong);
   const hurt = await beating(t, { kept: damaged });
   assert.ok(hurt.sequencer.quarantine());
   hurt.clock.now += 600_000;

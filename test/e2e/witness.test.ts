@@ -3,7 +3,7 @@
 // log's published tiles can bring to the witnesses, and what the operator with the log's own key can not.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -11,6 +11,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { witnessesOf } from '../../src/adapters/witness/witness-client.ts';
 import { verifyCosignatures } from '../../src/crypto/cosignature.ts';
 import { noteSigner, parseVerifierKey } from '../../src/crypto/signed-note.ts';
+import { parsePermitFile, type PermitFile } from '../../src/execute/permit-file.ts';
 import { ok } from '../../src/kernel/refusal.ts';
 import { signCheckpoint, verifyCheckpoint } from '../../src/ledger/checkpoint.ts';
 import { leafHash, rootOf } from '../../src/ledger/merkle.ts';
@@ -20,8 +21,9 @@ import { formatTilePath, hashesFromTiles, readTile, tilesOf } from '../../src/le
 import type { CosignRequest, Witness } from '../../src/ledger/witness-port.ts';
 import { meetsQuorum, parseWitnessPolicy, policyCosigners, quorumTimes } from '../../src/ledger/witness-policy.ts';
 import { readLogSeed } from '../../src/server/log-key.ts';
-import { runCli, startCli } from '../cli/run-cli.ts';
-import { serveTrial, type ServedTrial } from '../cli/served-trial.ts';
+import { runCli, startCli, type Ran } from '../cli/run-cli.ts';
+import { sampleOrganisation } from '../cli/sample-organisation.ts';
+import { foundSample, serveFolder, serveTrial, type ServedTrial } from '../cli/served-trial.ts';
 
 type Served = { readonly url: string; readonly stop: () => Promise<number | null> };
 
@@ -185,6 +187,97 @@ test('INV7: a quorum of witnesses cosigns what a real server publishes, and no r
     'the one that was away knows the old history too',
   );
   assert.ok((await back.cosign(grown)).ok);
+});
+
+/** Three witnesses of this log, each a process of its own, and the lines of a policy that names them. */
+const threeWitnesses = async (t: TestContext, folder: string, logKey: string): Promise<readonly string[]> => {
+  const lines: string[] = [];
+  for (const name of ['w1', 'w2', 'w3']) {
+    const dir = join(folder, name);
+    const made = await runCli(['witness', 'init', '--dir', dir, '--name', `${name}.example`, '--log', logKey]);
+    assert.equal(made.code, 0, made.stderr);
+    const { url } = stopAfter(t, await serveWitness(dir));
+    lines.push(`witness ${name} ${made.stdout.trim()} ${url}\n`);
+  }
+  return lines;
+};
+
+test('Y11: a time lock is proved offline by what real witnesses cosigned for a real server', async (t) => {
+  const org = sampleOrganisation();
+  t.after(org.remove);
+  const release = join(org.policy, 'release.yaml');
+  const tiers = readFileSync(release, 'utf8');
+  const locked = tiers.replace(
+    'sign-with: own-key}',
+    'sign-with: own-key, time-lock: {wait: 3s, veto: [group:founders]}}',
+  );
+  assert.notEqual(locked, tiers);
+  writeFileSync(release, locked);
+  const { dir, pin } = await foundSample(org);
+  const first = await serveFolder(dir);
+  const { log_key: logKey } = JSON.parse(await textAt(`${first.url}/v1/ledger`)) as { log_key: string };
+  assert.equal(await first.stop(), 0);
+  const lines = await threeWitnesses(t, join(org.folder, 'witnesses'), logKey);
+  const policyIn = (name: string, ...more: readonly string[]): string => {
+    const file = join(org.folder, name);
+    writeFileSync(file, [`log ${logKey}\n`, ...more].join(''));
+    return file;
+  };
+  const quorum = 'group some 2 w1 w2 w3\nquorum some\n';
+  const theirs = policyIn('theirs.policy', ...lines, quorum);
+  writeFileSync(join(dir, 'countersign.yaml'), `heartbeat: {every: 1s}\nwitnesses: {policy: ${theirs}}\n`);
+  const server = stopAfter(t, await serveFolder(dir));
+  const as = async (handle: string, ...args: readonly string[]): Promise<Ran> => {
+    const trust = ['--server', server.url, '--pin', pin, '--key', org.key(handle), '--allow-trial'];
+    return runCli([...args, ...trust], { env: { COUNTERSIGN_HOME: join(org.folder, 'homes', handle) } });
+  };
+  const ask = ['gate', 'release.notes', '--fact', 'version=v1', '--reason', 'it is time', '--resume-key', 'run-1'];
+  await as('ada', ...ask);
+  const [asked] = (await as('ada', 'list', '--json')).stdout.split('\n').filter(Boolean);
+  const { request } = JSON.parse(asked ?? '{}') as { request: string };
+  const { change } = JSON.parse((await as('grace', 'show', request, '--json')).stdout) as { change: string };
+  const approved = await as('grace', 'approve', request, '--yes', '--digest', change);
+  assert.equal(approved.code, 0, approved.stderr);
+  const sent = async (name: string): Promise<PermitFile> => {
+    const out = join(org.folder, name);
+    const got = await as('ada', ...ask, '--wait', '--timeout', '60s', '--permit-out', out);
+    assert.equal(got.code, 0, got.stderr);
+    const file = parsePermitFile(readFileSync(out));
+    assert.ok(file.ok, file.ok ? '' : file.refusal.message);
+    return file.value;
+  };
+  const permit = await sent('permit.json');
+
+  // What the reader needs: a file that was fetched, their own policy, and no server.
+  const own = policyIn('own.policy', ...lines.map((line) => line.replace(/ http\S+/, '')), quorum);
+  const verify = (file: string, ...more: readonly string[]): Promise<Ran> =>
+    runCli(['verify', join(org.folder, file), '--pin', pin, '--allow-trial', ...more]);
+  let verdict = await verify('permit.json', '--witnesses', own);
+  for (let tries = 0; verdict.code !== 0; tries += 1) {
+    assert.ok(tries < 20, verdict.stdout + verdict.stderr);
+    assert.match(verdict.stdout, /error\[(witnesses-too-few|time-lock-not-witnessed)\]/);
+    assert.equal((await as('ada', 'show', request, '--evidence', join(org.folder, `evidence-${tries}.json`))).code, 0);
+    verdict = await verify(`evidence-${tries}.json`, '--witnesses', own);
+  }
+  assert.match(verdict.stdout, /by the clocks of the witnesses you named the time lock of 3 seconds was kept/);
+  assert.match(verdict.stdout, /[23] witnesses you named cosigned the history with this permit in it/);
+
+  // Sent again it is the same permit under the same proof, with what has been cosigned by now.
+  const { witnessed, ...again } = await sent('again.json');
+  const { witnessed: _, ...before } = permit;
+  assert.deepEqual(again, before);
+  assert.ok(witnessed !== undefined && witnessed.checkpoints.length > 0 && witnessed.proofs.length > 0);
+  assert.equal((await verify('again.json', '--witnesses', own)).code, 0);
+  const blind = await verify('again.json');
+  assert.equal(blind.code, 0, blind.stdout);
+  assert.match(blind.stdout, /time is the operator's clock/);
+  // A witness that nobody here asked is missing, whoever else has cosigned.
+  const dirOfAnother = join(org.folder, 'another');
+  const another = await runCli(['witness', 'init', '--dir', dirOfAnother, '--name', 'another.example']);
+  const stranger = policyIn('stranger.policy', `witness x ${another.stdout.trim()}\nquorum x\n`);
+  const refused = await verify('again.json', '--witnesses', stranger);
+  assert.equal(refused.code, 7);
+  assert.match(refused.stdout, /error\[witnesses-too-few\]/);
 });
 
 test('a witness says what is wrong with its folder and its options', async (t) => {

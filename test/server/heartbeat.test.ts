@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { formatCosignerKey } from '../../src/crypto/cosignature.ts';
 import { noteSigner, parseVerifierKey } from '../../src/crypto/signed-note.ts';
+import { markFile } from '../../src/app/mark.ts';
 import { openEnforcementPoint, type PointOptions } from '../../src/enforce/enforce.ts';
 import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import { instantFromMs } from '../../src/kernel/instant.ts';
-import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { timeOfCheckpoint, verifyWitnessed } from '../../src/ledger/freshness.ts';
 import { heartbeatSigner, verifyHeartbeat } from '../../src/ledger/heartbeat.ts';
 import { parseTlogProof } from '../../src/ledger/tlog-proof.ts';
@@ -75,6 +75,7 @@ test('L21: permit files and receipts carry it and hold; the pin decides as befor
   assert.equal(verdict.result, 'PASS', JSON.stringify(verdict.reasons));
   const again = await running.permit(request.request);
   assert.equal(again.body.file, permit.file, 'it is sent again unchanged');
+  assert.ok(!('witnessed' in file), 'where nobody is asked nobody has cosigned');
   await running.close();
 });
 
@@ -166,11 +167,11 @@ test('Y12: an enforcement point takes a permit by the quorum and the clocks of i
   assert.equal(judge({ witnesses: mine, freshWithinMs }), 'ok');
   assert.equal(judge({ freshWithinMs }), 'ok', "without a policy by the log's own clock");
   const other = policyOf(`${stranger.policyLine('W')}quorum W\n`);
-  assert.equal(judge({ witnesses: other }), 'checkpoint-unwitnessed');
+  assert.equal(judge({ witnesses: other }), 'witnesses-too-few');
   const both = policyOf(
     `${one.policyLine('A')}${stranger.policyLine('B')}group all-of-them all A B\nquorum all-of-them\n`,
   );
-  assert.equal(judge({ witnesses: both }), 'checkpoint-unwitnessed');
+  assert.equal(judge({ witnesses: both }), 'witnesses-too-few');
   const soon = instantFromMs(Date.now() + 90_000);
   assert.equal(judge({ witnesses: mine, freshWithinMs: 30_000, now: () => soon }), 'checkpoint-stale');
   assert.equal(judge({ freshWithinMs: 30_000, now: () => soon }), 'checkpoint-stale');
@@ -208,14 +209,19 @@ test('Y12: an enforcement point takes a permit by the quorum and the clocks of i
 test('L22: a configuration of witnesses that cannot serve is refused at the start', async () => {
   const { dir } = await found();
   const config = (text: string): void => writeFileSync(join(dir, 'countersign.yaml'), text);
-  const policy = (text: string): void => writeFileSync(join(dir, 'witnesses.policy'), text);
+  const policy = (text: string | Uint8Array): void => writeFileSync(join(dir, 'witnesses.policy'), text);
   const refusalOf = async (): Promise<readonly [string, string]> => {
     const server = await startServer({ dir, log: () => undefined });
     assert.equal(server.ok, false);
     return server.ok ? ['', ''] : [server.refusal.code, server.refusal.message];
   };
   config('witnesses: {policy: witnesses.policy}\n');
-  assert.match((await refusalOf()).join(': '), /^config-malformed: the policy of witnesses .* cannot be read$/);
+  assert.match(
+    (await refusalOf()).join(': '),
+    /^config-malformed: the policy of witnesses .* cannot be read, or is not UTF-8$/,
+  );
+  policy(Buffer.from([0xff, 0x0a]));
+  assert.match((await refusalOf()).join(': '), /is not UTF-8$/);
   policy('quorum W0\n');
   assert.equal((await refusalOf())[0], 'witness-policy-malformed');
   const witness = await httpWitness('witness.example/w1', Buffer.alloc(32, 41));
@@ -246,8 +252,9 @@ test('L21: a damaged ledger serves what was last said of it, and says nothing ne
   const last = await served(running);
   await running.server.stop();
   const mark = join(dir, 'mark', 'main.json');
-  const marked = JSON.parse(readFileSync(mark, 'utf8')) as JsonObject;
-  writeFileSync(mark, JSON.stringify({ ...marked, root: 'f'.repeat(64) }));
+  const marked = markFile(mark).read();
+  assert.ok(marked.ok && marked.value !== undefined);
+  writeFileSync(mark, canonicalize({ ...marked.value, root: 'f'.repeat(64) }));
   const hurt = await serveFolder(dir, token, pin, { heartbeatEveryMs: 1000, onAlert: () => undefined });
   await pause(1200);
   assert.equal(await served(hurt), last);
