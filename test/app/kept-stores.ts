@@ -47,6 +47,13 @@ export const inPostgres = (t: Cleanup): KeptAnywhere => {
   return { mark: memoryMark(), open: () => openPostgres(t, { schema }), folder: '' };
 };
 
+/** A store that has a clock goes by this one; others leave time to the sequencer as before. */
+export const byClock = (store: LedgerStore, clock: () => number): LedgerStore => {
+  const now = async (): Promise<number> => clock();
+  if (store.now === undefined) return store;
+  return { ...store, now, batch: (tenant, work) => store.batch(tenant, (tx) => work({ ...tx, now })) };
+};
+
 export const storeKinds: readonly (readonly [string, (t: Cleanup) => KeptAnywhere])[] = [
   ['memory', inMemory],
   ['SQLite', inFiles],

@@ -14,7 +14,7 @@ import { verifyTlogProof } from '../../src/ledger/tlog-proof.ts';
 import { add, logKey, startTally, type Started, type TallyCommand, type TallyEvent } from '../ledger/tally.ts';
 import type { Answer } from '../../src/app/sequencer.ts';
 import type { Submission } from '../../src/app/sequencer-intake.ts';
-import { storeKinds, type KeptAnywhere } from './kept-stores.ts';
+import { storeKinds, byClock, type KeptAnywhere } from './kept-stores.ts';
 
 const codeOf = ({ decision }: Answer<TallyEvent>): string =>
   decision.kind === 'refused' ? decision.refusal.code : 'accepted';
@@ -191,7 +191,7 @@ for (const [name, keep] of storeKinds)
     it('SPEC L12: forgets answers after a day', async (t) => {
       const kept = keep(t);
       let now = Date.UTC(2026, 10, 23);
-      const store = await kept.open();
+      const store = byClock(await kept.open(), () => now);
       const { sequencer } = await startTally(store, kept.mark, { now: () => now });
       assert.equal(codeOf(await sequencer.submit(add(1), key('k'))), 'accepted');
       now += 13 * 3_600_000;
