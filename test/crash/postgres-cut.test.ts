@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { fsck } from '../../src/app/fsck.ts';
+import type { PostgresOptions } from '../../src/adapters/postgres/postgres-store.ts';
 import { digestOf } from '../../src/crypto/digest.ts';
 import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import type { LedgerStore } from '../../src/ledger/store.ts';
@@ -11,7 +12,7 @@ import { add, logKey, memoryMark, startTally, tally, type TallyCommand } from '.
 import { PostgresProxy, type Cut } from '../support/postgres-proxy.ts';
 import { addressOf, newSchema, openPostgres, postgresUrl, skip } from '../support/postgres.ts';
 
-type Told = 'accepted' | 'store-unreachable' | 'ledger-unavailable';
+type Told = 'accepted' | 'ledger-unavailable';
 type Row = {
   readonly cut: Cut;
   /** Whether what came of a commit may be looked up. */
@@ -34,13 +35,14 @@ const row = (at: string, when: Cut['when'], told: Told, entriesAfter: number, se
 const matrix: readonly Row[] = [
   // Nothing had been decided yet: it begins again on another line.
   ...['begin', 'lock-head'].flatMap((at) => bothWays.map((when) => row(at, when, 'accepted', before + added))),
-  // Within the transaction nothing stays, whether or not the server had done it.
-  ...['entries', 'answers', 'blob'].flatMap((at) => bothWays.map((when) => row(at, when, 'store-unreachable', before))),
+  // Within the transaction nothing stays, whether or not the server had done it: it is decided anew (SPEC L18).
+  ...['entries', 'answers', 'blob'].flatMap((at) => bothWays.map((when) => row(at, when, 'accepted', before + added))),
   ...['add-blob', 'set-opening', 'add-answers', 'set-checkpoint', 'move-head', 'add-entries', 'count-batch'].flatMap(
-    (at) => bothWays.map((when) => row(at, when, 'store-unreachable', before)),
+    (at) => bothWays.map((when) => row(at, when, 'accepted', before + added)),
   ),
-  // The commit: what came of it is looked up, and only what the database says is told.
-  row('commit', 'before', 'store-unreachable', before),
+  // The commit: what came of it is looked up, and only what the database says counts. It says no to the first, which is
+  // decided anew; the second stands.
+  row('commit', 'before', 'accepted', before + added),
   row('commit', 'after', 'accepted', before + added),
   // When it cannot be looked up in time nobody knows, and the process ends.
   row('commit', 'before', 'ledger-unavailable', before, false),
@@ -55,7 +57,7 @@ const weigh = (digest: string): TallyCommand => ({ type: 'Weigh', attachments: [
 
 const behindProxy = async (
   t: TestContext,
-  settleMs?: number,
+  options: Partial<PostgresOptions> = {},
 ): Promise<{ readonly proxy: PostgresProxy; readonly store: LedgerStore; readonly direct: LedgerStore }> => {
   const schema = newSchema();
   const address = addressOf((await postgresUrl()) ?? '');
@@ -66,15 +68,15 @@ const behindProxy = async (
   const store = await openPostgres(t, {
     address: { ...address, servers: [proxy.server] },
     schema,
-    ...(settleMs === undefined ? {} : { settleMs }),
+    ...options,
   });
   return { proxy, store, direct: await openPostgres(t, { schema }) };
 };
 
 describe('a line to PostgreSQL that is cut', { skip }, () => {
   for (const { cut, settles, told, ends, entriesAfter } of matrix)
-    it(`SPEC L6, L8, L16: ${cut.when} ${cut.at}${settles ? '' : ', and not to be looked up'}: ${told}`, async (t) => {
-      const { proxy, store, direct } = await behindProxy(t, settles ? undefined : 0);
+    it(`SPEC L6, L8, L16, L18: ${cut.when} ${cut.at}${settles ? '' : ', and not to be looked up'}: ${told}`, async (t) => {
+      const { proxy, store, direct } = await behindProxy(t, settles ? {} : { settleMs: 0 });
       const mark = memoryMark();
       const { sequencer, fatal } = await startTally(store, mark);
       await sequencer.submit(weigh(digestOf(kept)), { attachments: new Map([[digestOf(kept), kept]]) });
@@ -100,11 +102,11 @@ describe('a line to PostgreSQL that is cut', { skip }, () => {
       assert.equal(sequencer.quarantine(), undefined);
       assert.equal((await direct.head('main')).size, entriesAfter);
       assert.equal((await direct.blob('main', digestOf(bytes))) === undefined, entriesAfter === before);
-      if (told === 'store-unreachable')
+      if (!ends)
         assert.deepEqual(
-          (await submitAll()).map(({ index }) => index),
+          answers.map(({ index }) => index),
           [2, 3, 4],
-          'it goes on by itself, and the key was not used up',
+          'each once, in the order in which they came',
         );
       await sequencer.close();
 
@@ -118,7 +120,7 @@ describe('a line to PostgreSQL that is cut', { skip }, () => {
     });
 
   it('L16: a commit that nobody can ask about for a while is unknown, and is not sent again when the line is back', async (t) => {
-    const { proxy, store, direct } = await behindProxy(t, 600);
+    const { proxy, store, direct } = await behindProxy(t, { settleMs: 600 });
     const { sequencer, fatal } = await startTally(store, memoryMark());
     await sequencer.submit(add(1));
     proxy.arm({ at: 'commit', when: 'before' });
@@ -142,6 +144,24 @@ describe('a line to PostgreSQL that is cut', { skip }, () => {
     setTimeout(() => proxy.restore(), 700);
     assert.equal((await waiting).index, 1, 'a batch that has not begun waits for it');
     assert.equal((await store.entries('main', 0, 9)).length, 2);
+    await sequencer.close();
+    assert.deepEqual([fatal, alerts], [[], []]);
+  });
+
+  it('L15, L18: PostgreSQL that is gone for longer is told of, nothing is written, and it goes on by itself', async (t) => {
+    const { proxy, store, direct } = await behindProxy(t, { patienceMs: 300 });
+    const { sequencer, fatal, alerts } = await startTally(store, memoryMark());
+    await sequencer.submit(add(1));
+    proxy.cutAll();
+    const answers = await Promise.all([sequencer.submit(add(2), { idempotency }), sequencer.submit(add(3))]);
+    for (const { decision, index } of answers)
+      assert.deepEqual(
+        [decision.kind === 'accepted' ? 'accepted' : decision.refusal.code, index],
+        ['store-unreachable', null],
+      );
+    assert.equal((await direct.head('main')).size, 1);
+    proxy.restore();
+    assert.equal((await sequencer.submit(add(2), { idempotency })).index, 1, 'the key was not used up');
     await sequencer.close();
     assert.deepEqual([fatal, alerts], [[], []]);
   });

@@ -118,6 +118,56 @@ describe('a primary that dies', { skip }, () => {
     }
   });
 
+  it('L17: what one shows whose wait for the standby was cancelled, another confirms only once the standby has it', async (t) => {
+    const opened = [await openPostgresStore(options('shows')), await openPostgresStore(options('shows'))];
+    const [one, other] = opened.map((store) => {
+      assert.ok(store.ok, store.ok ? '' : store.refusal.message);
+      t.after(() => store.value.close());
+      return store.value;
+    });
+    assert.ok(one !== undefined && other !== undefined);
+    await append(one, 'main', ['a']);
+    await other.head('main');
+    await other.confirm?.('main');
+    cluster(1).freeze();
+    let confirmed = false;
+    let confirming: Promise<void> | undefined;
+    let appending: Promise<unknown> | undefined;
+    try {
+      // Its outcome is looked up, and that waits for the standby as well.
+      appending = append(one, 'main', ['b']);
+      await until('a commit waits and is cancelled', async () => {
+        await cluster(0).query(`select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`);
+        return (await other.head('main')).size === 2;
+      });
+      confirming = other.confirm?.('main').then(() => {
+        confirmed = true;
+      });
+      await pause(500);
+      assert.ok(!confirmed, 'the primary shows it, and no other machine has it');
+    } finally {
+      cluster(1).thaw();
+    }
+    await confirming;
+    await appending;
+    assert.equal((await other.head('main')).size, 2);
+    // Nor does a confirmation count whose own wait was cancelled.
+    cluster(1).freeze();
+    try {
+      const cancelled = other.confirm?.('main');
+      const refused = assert.rejects(async () => cancelled, StoreFailure);
+      await until('the confirmation waits', async () => {
+        const [row] = await cluster(0).query(
+          `select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`,
+        );
+        return row !== undefined;
+      });
+      await refused;
+    } finally {
+      cluster(1).thaw();
+    }
+  });
+
   it('L15: a server that waits for no standby any more is not written to', async (t) => {
     const store = await openPostgresStore({ ...options('named'), patienceMs: 0 });
     assert.ok(store.ok, store.ok ? '' : store.refusal.message);
