@@ -59,6 +59,8 @@ export class PostgresCluster {
       rmSync(folder, { recursive: true });
       return undefined;
     }
+    // What was put there is removed by whoever the server runs as.
+    if (owner !== undefined) spawnSync('chown', ['-R', `${owner.uid}:${owner.gid}`, folder]);
     const cluster = new PostgresCluster(folder, binaries);
     const args = [
       '-D',
