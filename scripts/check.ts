@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { delimiter, join, relative } from 'node:path';
 import { run } from 'node:test';
+import { PostgresCluster } from '../test/support/postgres-cluster.ts';
 
 const root = join(import.meta.dirname, '..');
 const bin = join(root, 'node_modules', '.bin');
@@ -25,7 +26,16 @@ const step = (sentence: string, command: string, args: readonly string[]): void 
 };
 
 // Files that start servers and processes of their own get a process each; the rest share one, which is far faster.
-const ownProcess = /^test\/(crash|e2e|attack|server|cli|client|enforce|adapters|verify)\//;
+const ownProcess = /^test\/(app|contract|crash|e2e|attack|server|cli|client|enforce|adapters|verify)\//;
+
+// One PostgreSQL for all of them; those that kill theirs have their own.
+const startPostgres = async (): Promise<PostgresCluster | undefined> => {
+  const given = process.env['DATABASE_URL'] ?? '';
+  const cluster = given === '' ? PostgresCluster.make() : undefined;
+  await cluster?.start();
+  if (cluster !== undefined) process.env['DATABASE_URL'] = cluster.address;
+  return cluster;
+};
 
 const runTests = async (files: readonly string[], isolation: 'none' | 'process'): Promise<void> => {
   const stream = run({
@@ -84,6 +94,7 @@ const started = performance.now();
 if (staticOnly) await runTests(structure, 'process');
 else {
   if (files.length === 0) total.failed += 1;
+  const postgres = await startPostgres();
   await runTests(
     files.filter((file) => !ownProcess.test(file)),
     'none',
@@ -92,6 +103,7 @@ else {
     files.filter((file) => ownProcess.test(file)),
     'process',
   );
+  await postgres?.remove();
 }
 print(
   `${total.failed === 0 ? 'ok  ' : 'FAIL'} ${staticOnly ? 'structure and docs' : `${files.length} test files`} (${seconds(started)})`,

@@ -26,7 +26,8 @@ export const examineFolder = async (
   mark: string | undefined,
   alone: boolean,
 ): Promise<readonly Finding[]> => {
-  if (!existsSync(join(dir, 'ledger')))
+  const config = readServerConfig(dir);
+  if (!existsSync(join(dir, 'ledger')) && (!config.ok || config.value.store === undefined))
     return [wrong('folder', `there is no ledger in \`${dir}\``, 'found one with `countersign init`, or look at --dir')];
   const source = await openLedgerSource(dir, mark);
   const ledger = source.ok

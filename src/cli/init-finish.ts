@@ -1,16 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fingerprintWords } from '../crypto/words.ts';
 import { refuse } from '../kernel/refusal.ts';
-import { foundLedger } from '../server/ledger-folder.ts';
+import { foundLedger } from '../server/found-ledger.ts';
 import { readLogSeed } from '../server/log-key.ts';
 import { readDraft, readSignatures, type Draft, type Names } from './draft-folder.ts';
 import { missingKeys } from './init-sign.ts';
 import { logAgentIn } from './log-key-argument.ts';
-import { fail, orFail, print, printJson, say } from './output.ts';
+import { fail, orFail, print, printJson, say, usage } from './output.ts';
 import { writePrivate } from './write-private.ts';
 
-export type FinishOptions = { readonly dir: string; readonly logKey: string; readonly json: boolean };
+export type FinishOptions = {
+  readonly dir: string;
+  readonly logKey: string;
+  readonly config?: string;
+  readonly json: boolean;
+};
+
+/** The text of a file that becomes the new folder's `countersign.yaml`. */
+export const configOption = (file: string | undefined): { readonly config?: string } => {
+  if (file === undefined) return {};
+  try {
+    return { config: readFileSync(file, 'utf8') };
+  } catch {
+    return usage(
+      `--config \`${file}\` cannot be read`,
+      'give the file that shall be the countersign.yaml of the folder',
+    );
+  }
+};
 
 /** What a server shows beside ids: never in the ledger, so that it can be changed and erased. */
 export const writeNames = (dir: string, { people, titles, runbooks }: Names): void => {
@@ -39,7 +58,7 @@ const refuseMissing = (missing: readonly string[], { genesis, names }: Draft): n
 };
 
 /** `init finish`: checks every signature through the core, writes the data folder, and prints the pin. */
-export const finishDraft = async (folder: string, { dir, logKey, json }: FinishOptions): Promise<void> => {
+export const finishDraft = async (folder: string, { dir, logKey, config, json }: FinishOptions): Promise<void> => {
   const draft = orFail(readDraft(folder));
   const { signatures, claimed } = orFail(readSignatures(draft));
   const missing = missingKeys(draft, claimed);
@@ -51,6 +70,7 @@ export const finishDraft = async (folder: string, { dir, logKey, json }: FinishO
       genesis: { type: 'Genesis', statement, signatures, attachments: [...attachments.keys()] },
       attachments,
       ...(logAgent === undefined ? { logSeed: orFail(readLogSeed(logKey)) } : { logAgent }),
+      ...configOption(config),
     }),
   );
   writeNames(dir, draft.names);

@@ -6,7 +6,7 @@ import { generateEd25519 } from '../crypto/openssh-private-key.ts';
 import { digestOf } from '../crypto/digest.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { refuse } from '../kernel/refusal.ts';
-import { foundLedger } from '../server/ledger-folder.ts';
+import { foundLedger } from '../server/found-ledger.ts';
 import { logKeyInAgent, rawPublicKey, type LogAgent } from '../server/log-agent.ts';
 import { composeGenesis, type Plan } from './founding.ts';
 import { writeNames } from './init-finish.ts';
@@ -45,12 +45,14 @@ export const foundTrial = async (
     keys,
     founders,
     logAgent,
+    config,
   }: {
     readonly dir: string;
     readonly keys: string;
     readonly founders: readonly string[];
     /** Where the log key lies; without it one is made. */
     readonly logAgent?: LogAgent | undefined;
+    readonly config?: string;
   },
 ): Promise<Founded> => {
   const signers = await signersIn(keys);
@@ -90,6 +92,7 @@ export const foundTrial = async (
       genesis: { type: 'Genesis', statement, signatures, attachments: [...attachments.keys()] },
       attachments,
       ...(logAgent === undefined ? { logSeed: Buffer.from(d, 'base64url') } : { logAgent }),
+      ...(config === undefined ? {} : { config }),
     }),
   );
   writeNames(dir, plan.names);

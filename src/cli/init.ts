@@ -4,7 +4,7 @@ import { fingerprintWords } from '../crypto/words.ts';
 import { foundersOf, readPlan } from './founding.ts';
 import { examples } from './help.ts';
 import { makeDraft, type DraftOptions } from './init-draft.ts';
-import { finishDraft, type FinishOptions } from './init-finish.ts';
+import { configOption, finishDraft, type FinishOptions } from './init-finish.ts';
 import { signDraft, type SignOptions } from './init-sign.ts';
 import { logAgentIn } from './log-key-argument.ts';
 import { foundTrial } from './init-trial.ts';
@@ -20,10 +20,12 @@ type TrialOptions = {
   readonly keys?: string;
   readonly founder: readonly string[];
   readonly logKey?: string;
+  readonly config?: string;
   readonly json: boolean;
 };
 
-const trial = async ({ dir, roster, policy, keys, founder, logKey, json, ...given }: TrialOptions): Promise<void> => {
+const trial = async (options: TrialOptions): Promise<void> => {
+  const { dir, roster, policy, keys, founder, logKey, config, json, ...given } = options;
   if (given.trial !== true)
     usage(
       'nothing says what to found',
@@ -40,7 +42,8 @@ const trial = async ({ dir, roster, policy, keys, founder, logKey, json, ...give
       `--log-key \`${logKey}\` is no agent's key`,
       'a trial makes its own key; give agent:SHA256:… or leave it out',
     );
-  const founded = await foundTrial(plan, { dir, keys, founders: foundersOf(plan, founder), logAgent });
+  const founders = foundersOf(plan, founder);
+  const founded = await foundTrial(plan, { dir, keys, founders, logAgent, ...configOption(config) });
   const words = fingerprintWords(founded.ledger);
   if (json) return printJson({ dir, ...founded, words });
   print(founded.ledger);
@@ -96,6 +99,7 @@ export const verb: Verb = (program) => {
       '--log-key <file|agent>',
       'agent:SHA256:…, where the key that signs checkpoints lies; without it one is made',
     )
+    .option('--config <file>', 'countersign.yaml for the new folder; it may say that the ledger lies in PostgreSQL')
     .action(trial);
   examples(
     init,
@@ -142,6 +146,7 @@ export const verb: Verb = (program) => {
         'the key that `init draft` made; or agent:SHA256:…, as you drafted it',
         'log.key',
       )
+      .option('--config <file>', 'countersign.yaml for the new folder; it may say that the ledger lies in PostgreSQL')
       .action((folder: string, options: FinishOptions) => finishDraft(folder, options)),
     '$ countersign init finish genesis-draft --dir /srv/countersign',
   );

@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { folderPlace } from '../adapters/files/folder-place.ts';
-import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { checkTiles } from '../app/check-tiles.ts';
 import { markFile, type MarkKeeper } from '../app/mark.ts';
 import type { Damage } from '../app/sequencer-replay.ts';
@@ -18,6 +17,8 @@ import { StoreFailure, type LedgerStore, type StoredEntry } from '../ledger/stor
 import { formatTilePath, type Tile } from '../ledger/tiles.ts';
 import { genesisStatement, originOf } from '../lifecycle/genesis.ts';
 import { namedText } from '../lifecycle/named-texts.ts';
+import { readServerConfig } from '../server/server-config.ts';
+import { openStoreOf } from '../server/store-config.ts';
 
 /** A ledger to look at: a stopped server's data folder, what `ledger export` wrote, or a running server's tiles. */
 export type LedgerSource = {
@@ -35,7 +36,10 @@ export type LedgerSource = {
 
 const tenant = 'main';
 
-/** Opens a folder. A data folder is locked for as long as it is open, so its server must be stopped (SPEC L9). */
+/**
+ * Opens a folder. A data folder is locked for as long as it is open, so its server must be stopped (SPEC L9); a ledger in
+ * PostgreSQL is not, and is best looked at while its servers are stopped.
+ */
 export const openLedgerSource = async (folder: string, markAt?: string): Promise<Result<LedgerSource>> => {
   const markFileAt = markAt ?? join(folder, 'mark', `${tenant}.json`);
   const notes = (): readonly string[] => [
@@ -43,7 +47,9 @@ export const openLedgerSource = async (folder: string, markAt?: string): Promise
     ...textAt(`${markFileAt.replace(/\.json$/, '')}.cosigned`),
   ];
   if (existsSync(join(folder, 'tile'))) return ok(openLedgerFolder(folder, notes));
-  if (!existsSync(join(folder, 'ledger')))
+  const config = readServerConfig(folder);
+  if (!config.ok) return config;
+  if (config.value.store === undefined && !existsSync(join(folder, 'ledger')))
     return refuse(
       'ledger-unavailable',
       'L8',
@@ -51,7 +57,7 @@ export const openLedgerSource = async (folder: string, markAt?: string): Promise
       { folder },
       'give the data folder of a server, or a folder that `countersign ledger export` or a mirror wrote',
     );
-  const store = openSqliteStore(join(folder, 'ledger'));
+  const store = await openStoreOf(folder, config.value.store);
   if (!store.ok) return store;
   return ok({
     kind: 'data folder',

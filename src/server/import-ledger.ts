@@ -12,7 +12,8 @@ import type { TextSupply } from '../app/texts.ts';
 import { noteSigner, type NoteVerifier } from '../crypto/signed-note.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { ok, refuse, type Result } from '../kernel/refusal.ts';
-import { isFree, keepLogKey, keyMismatch, pathsOf, tenant } from './ledger-folder.ts';
+import { keepLogKey } from './found-ledger.ts';
+import { isFree, keyMismatch, pathsOf, tenant } from './ledger-folder.ts';
 
 export type ImportOptions = {
   readonly supply: TileSupply;
@@ -56,7 +57,7 @@ export const importLedger = async (dir: string, options: ImportOptions): Promise
     const paths = pathsOf(build);
     const filled = await fill(paths.store, options);
     if (!filled.ok) return filled;
-    if (logSeed !== undefined) keepLogKey(build, { seed: logSeed }, logKey.name);
+    if (logSeed !== undefined) keepLogKey(build, logSeed, logKey.name);
     await markFile(options.markFile ?? paths.mark).write(options.mark);
     renameSync(build, place);
     syncFolder(dirname(place));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { readAhead } from '../app/check-ahead.ts';
 import { checkElsewhere } from '../app/check-elsewhere.ts';
 import type { LogSigner } from '../app/log-signer.ts';
@@ -10,26 +9,25 @@ import type { Quarantine } from '../app/quarantine.ts';
 import type { Remembered } from '../app/remembered.ts';
 import { startSequencer, type Sequencer } from '../app/sequencer.ts';
 import type { LookedAt } from '../app/sequencer-start.ts';
-import { formatOpenSshPrivateKey } from '../crypto/openssh-private-key.ts';
 import { encodeBase64 } from '../kernel/base64.ts';
 import { instantFromMs } from '../kernel/instant.ts';
 import { parseCanonical } from '../kernel/canonical-json.ts';
-import type { Attachments } from '../kernel/decider.ts';
 import { ok, refuse, type JsonObject, type Refused, type Result } from '../kernel/refusal.ts';
 import { readCheckpointNote } from '../ledger/checkpoint.ts';
 import { parseEntry } from '../ledger/entry.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { StoreFailure, type LedgerStore } from '../ledger/store.ts';
-import { parseCommand, type Command, type CommandOf } from '../lifecycle/command.ts';
+import { parseCommand, type Command } from '../lifecycle/command.ts';
 import type { LifecycleEvent } from '../lifecycle/event.ts';
-import { genesisStatement, originOf, readGenesis } from '../lifecycle/genesis.ts';
+import { genesisStatement, originOf, type GenesisStatement } from '../lifecycle/genesis.ts';
 import { lifecycle } from '../lifecycle/lifecycle.ts';
 import type { State } from '../lifecycle/state.ts';
 import { recordLoss, type AcceptedLoss } from './accepted-loss.ts';
-import type { AgentTiming, LogAgent } from './log-agent.ts';
-import { privateKeyFromSeed } from './log-key.ts';
+import type { AgentTiming } from './log-agent.ts';
 import { lostDatabase, whyLost } from './lost-database.ts';
-import { commonSecretOf, findLogKey, formatLogKeyConfig, logKeyFile, openLogKey, type LogKey } from './open-log-key.ts';
+import { commonSecretOf, findLogKey, logKeyFile, openLogKey, type LogKey } from './open-log-key.ts';
+import { readServerConfig } from './server-config.ts';
+import { openStoreOf } from './store-config.ts';
 
 /** The one tenant of a data folder. */
 export const tenant = 'main';
@@ -82,78 +80,16 @@ export const pathsOf = (dir: string) => ({
   mark: join(dir, 'mark', `${tenant}.json`),
 });
 
-const sayAlert = ({ index, what }: Quarantine): void => {
+/** For whoever has nothing else that listens. */
+export const sayAlert = ({ index, what }: Quarantine): void => {
   process.stderr.write(`${JSON.stringify({ level: 'alert', event: 'quarantine', index, what })}\n`);
 };
 
-// Nothing after this may be answered as if it were durable, so the process ends at once.
-const endProcess = (error: unknown): void => {
+/** Nothing after this may be answered as if it were durable, so the process ends at once. */
+export const endProcess = (error: unknown): void => {
   const why = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${JSON.stringify({ level: 'fatal', event: 'ledger-unavailable', why })}\n`);
   process.exit(6);
-};
-
-/** What a new ledger is founded on: the genesis as its founders signed it, and the documents that it names. */
-export type Founding = {
-  readonly genesis: CommandOf<'Genesis'>;
-  /** Roster and policy, by digest. */
-  readonly attachments: Attachments;
-  readonly now?: () => number;
-} & (
-  | {
-      /** Seed of the Ed25519 key whose public half the genesis names as `log_key`. */
-      readonly logSeed: Uint8Array;
-    }
-  | {
-      /** That key, in an agent: the folder's `countersign.yaml` will say so. */
-      readonly logAgent: LogAgent;
-    }
-);
-
-/**
- * Writes a new data folder that holds the genesis entry (SPEC H8). It is built beside its place and moved there whole,
- * so that a crash leaves no half ledger. Refuses a folder that is there already and not empty.
- */
-export const foundLedger = async (
-  dir: string,
-  founding: Founding,
-): Promise<Result<{ readonly ledger: string; readonly origin: string }>> => {
-  const { genesis, attachments, now = Date.now } = founding;
-  const read = readGenesis(genesis, attachments);
-  if (!read.ok) return read;
-  const { identity, statement } = read.value;
-  const logKey: LogKey = 'logSeed' in founding ? { seed: founding.logSeed } : { agent: founding.logAgent };
-  const opened = await openLogKey(identity.origin, logKey);
-  if (!opened.ok) return opened;
-  const signer = opened.value;
-  if (encodeBase64(signer.publicKey) !== statement.log_key) return keyMismatch('the log key given');
-  const place = resolve(dir);
-  if (!isFree(place))
-    return refuse('folder-exists', 'H8', `the folder \`${dir}\` is there already`, { dir }, 'name a new folder');
-  mkdirSync(dirname(place), { recursive: true });
-  const build = mkdtempSync(join(dirname(place), `.${basename(place)}-`));
-  try {
-    const paths = pathsOf(build);
-    keepLogKey(build, logKey, identity.origin);
-    const written = await writeGenesis(paths.store, signer, markFile(paths.mark), now, genesis, attachments);
-    if (!written.ok) return written;
-    renameSync(build, place);
-    return ok({ ledger: identity.ledger, origin: identity.origin });
-  } finally {
-    rmSync(build, { recursive: true, force: true });
-  }
-};
-
-/** Writes the log key into a new folder, or where it lies. */
-export const keepLogKey = (dir: string, key: LogKey, origin: string): void => {
-  const owned = { mode: 0o600, flag: 'wx' };
-  if ('agent' in key) writeFileSync(join(dir, 'countersign.yaml'), formatLogKeyConfig(key.agent), owned);
-  else
-    writeFileSync(
-      logKeyFile(dir),
-      formatOpenSshPrivateKey(privateKeyFromSeed(key.seed), `log key of ${origin}`),
-      owned,
-    );
 };
 
 /** Nothing is there, or an empty folder. */
@@ -162,37 +98,6 @@ export const isFree = (dir: string): boolean => {
     return readdirSync(dir).length === 0;
   } catch (error) {
     return (error as { code?: unknown }).code === 'ENOENT';
-  }
-};
-
-const writeGenesis = async (
-  folder: string,
-  signer: LogSigner,
-  mark: MarkKeeper,
-  now: () => number,
-  genesis: CommandOf<'Genesis'>,
-  attachments: Attachments,
-): Promise<Result<null>> => {
-  const store = openSqliteStore(folder);
-  if (!store.ok) return store;
-  try {
-    const started = await startSequencer({
-      tenant,
-      store: store.value,
-      decider: lifecycle,
-      origin: signer.name,
-      signer,
-      mark,
-      now,
-      onAlert: sayAlert,
-      fatal: endProcess,
-    });
-    if (!started.ok) return started;
-    const { decision } = await started.value.submit(genesis, { attachments });
-    await started.value.close();
-    return decision.kind === 'refused' ? { ok: false, refusal: decision.refusal } : ok(null);
-  } finally {
-    await store.value.close();
   }
 };
 
@@ -221,10 +126,13 @@ const noLedger = (dir: string): Refused =>
  */
 export const openLedger = async (dir: string, options: OpenOptions = {}): Promise<Result<RunningLedger>> => {
   const paths = pathsOf(dir);
-  if (options.store === undefined && isFree(paths.store)) return noLedger(dir);
+  const config = readServerConfig(dir);
+  if (!config.ok) return config;
+  const { store: configured } = config.value;
+  if (options.store === undefined && configured === undefined && isFree(paths.store)) return noLedger(dir);
   const logKey = findLogKey(dir);
   if (!logKey.ok) return logKey;
-  const store = options.store === undefined ? openSqliteStore(paths.store, { ownThread: true }) : ok(options.store);
+  const store = options.store === undefined ? await openStoreOf(dir, configured, true) : ok(options.store);
   if (!store.ok) return store;
   const markAt = options.markFile ?? paths.mark;
   const lost = await whyLost(store.value);
@@ -244,7 +152,9 @@ const startIn = async (
   options: OpenOptions & { readonly lost: boolean },
 ): Promise<Result<RunningLedger>> => {
   const mark = markFile(markAt);
-  const begun = await beginningOf(store, mark);
+  const first = await readFirst(store);
+  if (!first.ok) return first;
+  const begun = beginningOf(first.value, mark);
   if (begun === undefined) return noLedger(dir);
   const opened = await openLogKey(begun.origin, logKey, options.agentTiming);
   if (!opened.ok) return opened;
@@ -320,8 +230,7 @@ const endsElsewhere = async (store: LedgerStore, said: number): Promise<Refused 
 type Beginning = { readonly origin: string; readonly logKey: string | null };
 
 // A first entry that was changed must not name the key it is judged by; then the mark outside says which log this is.
-const beginningOf = async (store: LedgerStore, mark: MarkKeeper): Promise<Beginning | undefined> => {
-  const genesis = await readFirst(store);
+const beginningOf = (genesis: GenesisStatement | undefined, mark: MarkKeeper): Beginning | undefined => {
   if (genesis !== undefined) return { origin: originOf(genesis), logKey: genesis.log_key };
   const marked = mark.read();
   const note = marked.ok ? marked.value?.checkpoint : undefined;
@@ -329,18 +238,21 @@ const beginningOf = async (store: LedgerStore, mark: MarkKeeper): Promise<Beginn
   return checkpoint?.ok === true ? { origin: checkpoint.value.origin, logKey: null } : undefined;
 };
 
-const readFirst = async (store: LedgerStore) => {
+// A store that is damaged is looked at further on. One that cannot be reached says nothing of its ledger: neither that
+// it is damaged, nor that there is none.
+const readFirst = async (store: LedgerStore): Promise<Result<GenesisStatement | undefined>> => {
   try {
     const [stored] = await store.entries(tenant, 0, 1);
-    if (stored === undefined || leafHash(stored.bytes) !== stored.leafHash) return undefined;
+    if (stored === undefined || leafHash(stored.bytes) !== stored.leafHash) return ok(undefined);
     const entry = parseEntry(stored.bytes);
     const command = entry.ok ? parseCommand(entry.value.command) : undefined;
-    if (command?.ok !== true || command.value.type !== 'Genesis') return undefined;
+    if (command?.ok !== true || command.value.type !== 'Genesis') return ok(undefined);
     const parsed = parseCanonical(command.value.statement);
     const statement = parsed.ok ? genesisStatement(parsed.value, '') : parsed;
-    return statement.ok ? statement.value : undefined;
+    return ok(statement.ok ? statement.value : undefined);
   } catch (error) {
-    if (error instanceof StoreFailure) return undefined;
-    throw error;
+    if (!(error instanceof StoreFailure)) throw error;
+    const { refusal } = error;
+    return store.shared === true && refusal.code !== 'store-corrupt' ? { ok: false, refusal } : ok(undefined);
   }
 };

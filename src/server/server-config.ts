@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { heartbeatConfig, witnessesConfig } from './heartbeat-config.ts';
 import { noticesConfig } from './notices-config.ts';
+import { storeConfig } from './store-config.ts';
 
 const path = z.string().min(1).max(1000);
 
@@ -23,6 +24,7 @@ const path = z.string().min(1).max(1000);
  *     notices: {…}
  *     heartbeat: {every: 60s}
  *     witnesses: {policy: witnesses.policy}
+ *     store: {postgres: postgres://countersign@db1,db2/countersign, password-file: postgres.password}
  *
  * Paths are taken from the data folder on.
  */
@@ -56,6 +58,7 @@ const serverConfig = z.strictObject({
   notices: noticesConfig.optional(),
   heartbeat: heartbeatConfig.optional(),
   witnesses: witnessesConfig.optional(),
+  store: storeConfig.optional(),
 });
 export type ServerConfig = z.infer<typeof serverConfig>;
 

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { EntryClock } from '../../src/app/sequencer-clock.ts';
 import { instantFromMs, type Instant } from '../../src/kernel/instant.ts';
 import { add, startTally } from '../ledger/tally.ts';
-import { storeKinds } from './kept-stores.ts';
+import { storeKinds, byClock } from './kept-stores.ts';
 
 const noon = Date.UTC(2026, 10, 23, 12);
 const hour = 3_600_000;
@@ -63,8 +63,8 @@ for (const [name, keep] of storeKinds)
   describe(`a wrong clock, over ${name}`, () => {
     it('SPEC L4: refuses commands by name and writes nothing, and goes on when the clock is right again', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
       let now = noon;
+      const store = byClock(await kept.open(), () => now);
       const { sequencer, fatal } = await startTally(store, kept.mark, { now: () => now });
       const submit = async (): Promise<string> => {
         const { decision } = await sequencer.submit(add(1), {
@@ -81,7 +81,7 @@ for (const [name, keep] of storeKinds)
       assert.equal(await submit(), 'accepted');
       assert.equal(sequencer.head().size, 2);
       now = noon + 400 * 24 * hour;
-      sequencer.acceptTimeJump();
+      await sequencer.acceptTimeJump();
       assert.equal(await submit(), 'accepted', 'the refusal was not kept as the answer to this key');
       assert.deepEqual(fatal, []);
       await sequencer.close();
@@ -90,16 +90,17 @@ for (const [name, keep] of storeKinds)
 
     it('SPEC L4: a start long after the last entry is a leap that an operator accepts', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
-      const first = await startTally(store, kept.mark, { now: () => noon });
+      let now = noon;
+      const store = byClock(await kept.open(), () => now);
+      const first = await startTally(store, kept.mark, { now: () => now });
       await first.sequencer.submit(add(1));
       await first.sequencer.close();
-      const later = noon + 72 * hour;
-      const refused = await startTally(store, kept.mark, { now: () => later });
+      now = noon + 72 * hour;
+      const refused = await startTally(store, kept.mark, { now: () => now });
       const answer = await refused.sequencer.submit(add(1));
       assert.ok(answer.decision.kind === 'refused' && answer.decision.refusal.code === 'clock-ahead');
       await refused.sequencer.close();
-      const accepted = await startTally(store, kept.mark, { now: () => later, acceptTimeJump: true });
+      const accepted = await startTally(store, kept.mark, { now: () => now, acceptTimeJump: true });
       assert.equal((await accepted.sequencer.submit(add(1))).index, 1);
       await accepted.sequencer.close();
       await store.close();

@@ -132,7 +132,7 @@ for (const [name, keep] of storeKinds)
     for (const { fault, told, fatal: ends, entriesAfter } of matrix)
       it(`SPEC L6, L8, L10, L18: ${fault.at} ${fault.lasts ? 'again and again' : 'once'}, ${fault.persisted ? 'yet done' : 'not done'}: ${told.join(', ')}${ends ? ', and the process ends' : ''}`, async (t) => {
         const place = keep(t);
-        const store = place.open();
+        const store = await place.open();
         const broken = faulty(store, place.mark, fault);
         const { sequencer, fatal } = await startTally(broken.store, broken.mark);
         const weigh = (digest: string): TallyCommand => ({ type: 'Weigh', attachments: [digest] });

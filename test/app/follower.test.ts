@@ -14,7 +14,7 @@ for (const [name, keep] of storeKinds)
   describe(`a follower over ${name}`, () => {
     it('sees every durable entry once and in order, old ones and new ones, and keeps rows with its cursor', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const { sequencer } = await startTally(store, kept.mark);
       await submitMany(sequencer, 300);
       const seen: number[] = [];
@@ -40,7 +40,7 @@ for (const [name, keep] of storeKinds)
 
     it('goes on from its cursor after a restart, and sees a page again when it ended before the cursor was kept', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const first = await startTally(store, kept.mark);
       await submitMany(first.sequencer, 5);
       const one = await first.sequencer.follow(options(), async () => {});
@@ -69,7 +69,7 @@ for (const [name, keep] of storeKinds)
 
     it('tells of every failure, tries the same page again, and holds nobody up', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const { sequencer, fatal } = await startTally(store, kept.mark);
       const errors: string[] = [];
       let failures = 2;
@@ -100,7 +100,7 @@ for (const [name, keep] of storeKinds)
 
     it('stops at once, also while it waits to try again, and leaves nobody waiting', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const { sequencer } = await startTally(store, kept.mark);
       await submitMany(sequencer, 1);
       const tries: number[] = [];
@@ -121,7 +121,7 @@ for (const [name, keep] of storeKinds)
 
     it('sees nothing that is not signed and marked', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       let marked = 0;
       const mark = {
         ...kept.mark,

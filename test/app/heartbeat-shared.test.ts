@@ -77,7 +77,9 @@ test("L17, L21: a heartbeat covers what others appended, goes by the store's clo
   await until('a heartbeat of now', () => other.heads.newest()?.time === clock.now / 1000);
   const { index } = await other.sequencer.submit(add(3));
   const current = await other.heads.current();
-  assert.deepEqual([index, current?.size, current?.time], [2, 3, clock.now / 1000]);
+  assert.deepEqual([index, current?.size], [2, 3]);
+  // A renewal that was under way has read the clock before.
+  assert.ok([start + 20_000, start + 30_000].includes((current?.time ?? 0) * 1000));
   assert.deepEqual(other.told, []);
 });
 

@@ -6,6 +6,7 @@ import { openSqliteStore, type SqliteOptions } from '../../src/adapters/sqlite/s
 import { markFile, type MarkKeeper } from '../../src/app/mark.ts';
 import type { LedgerStore } from '../../src/ledger/store.ts';
 import { memoryMark, temporaryFolder } from '../ledger/tally.ts';
+import { newSchema, openPostgres, skip } from '../support/postgres.ts';
 
 export type Kept = {
   readonly mark: MarkKeeper;
@@ -22,6 +23,9 @@ export const openIn = (folder: string, options: SqliteOptions = {}): LedgerStore
   return store.value;
 };
 
+/** Also stores that are a message away. */
+export type KeptAnywhere = Omit<Kept, 'open'> & { readonly open: () => LedgerStore | Promise<LedgerStore> };
+
 export const inMemory = (): Kept => {
   const store = memoryStore();
   // Only the test ends it: a sequencer that is closed leaves its store open for the next one.
@@ -37,8 +41,22 @@ export const inFiles = (t: Cleanup, options: SqliteOptions = {}): Kept => {
   };
 };
 
-export const storeKinds: readonly (readonly [string, (t: Cleanup) => Kept])[] = [
+/** In a schema of its own; two that are open at once are as two processes are. */
+export const inPostgres = (t: Cleanup): KeptAnywhere => {
+  const schema = newSchema();
+  return { mark: memoryMark(), open: () => openPostgres(t, { schema }), folder: '' };
+};
+
+/** A store that has a clock goes by this one; others leave time to the sequencer as before. */
+export const byClock = (store: LedgerStore, clock: () => number): LedgerStore => {
+  const now = async (): Promise<number> => clock();
+  if (store.now === undefined) return store;
+  return { ...store, now, batch: (tenant, work) => store.batch(tenant, (tx) => work({ ...tx, now })) };
+};
+
+export const storeKinds: readonly (readonly [string, (t: Cleanup) => KeptAnywhere])[] = [
   ['memory', inMemory],
   ['SQLite', inFiles],
   ['SQLite on a thread of its own', (t) => inFiles(t, { ownThread: true })],
+  ...(skip === false ? [['PostgreSQL', inPostgres] as const] : []),
 ];

@@ -14,7 +14,7 @@ for (const [name, keep] of storeKinds)
   describe(`publishing over ${name}`, () => {
     it('SPEC L10: decides the next batch while a mark is being written, and shows and answers nothing before its own', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const marks: { readonly size: number; readonly done: () => void }[] = [];
       let held = false;
       const mark: MarkKeeper = {
@@ -60,7 +60,7 @@ for (const [name, keep] of storeKinds)
 
     it('SPEC L12: what waits for a mark counts as waiting, and what was read from the store waits for it too', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       let held = false;
       const gate = Promise.withResolvers<void>();
       const mark: MarkKeeper = {
@@ -108,7 +108,7 @@ for (const [name, keep] of storeKinds)
 
     it('SPEC L10: a mark that fails answers for none of the batches behind it, and ends the process once', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const waiting: (() => void)[] = [];
       let held = false;
       const mark: MarkKeeper = {

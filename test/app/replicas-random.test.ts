@@ -14,7 +14,17 @@ import type { LedgerStore } from '../../src/ledger/store.ts';
 import { verifyTlogProof } from '../../src/ledger/tlog-proof.ts';
 import { add, logKey, memoryMark, startTally, type Started, type TallyEvent } from '../ledger/tally.ts';
 import { propertyRuns } from '../support/property-runs.ts';
-import { dawdling, hops, losingItsLock, sharedFiles, sharedMemory } from './shared-stores.ts';
+import { skip } from '../support/postgres.ts';
+import {
+  always,
+  dawdling,
+  hops,
+  losingItsLock,
+  sharedFiles,
+  sharedMemory,
+  sharedPostgres,
+  type Door,
+} from './shared-stores.ts';
 
 const step = fc.record({
   at: fc.nat(2),
@@ -148,14 +158,15 @@ const checkHistory = (replicas: readonly Replica[], hashes: readonly string[]): 
       }
 };
 
-const play = async (store: LedgerStore, count: number, steps: readonly Step[], seed: number): Promise<void> => {
+const play = async (open: Door, count: number, steps: readonly Step[], seed: number): Promise<void> => {
   const draw = drawing(seed);
   const replicas: Replica[] = [];
-  for (let at = 0; at < count; at += 1) replicas.push(await startReplica(store, draw));
+  const store = await open();
+  for (let at = 0; at < count; at += 1) replicas.push(await startReplica(await open(), draw));
   const acts = steps.map((one) => act(replicas[one.at % count] as Replica, one));
   // One that comes while the others append finds a sound ledger.
   await hops(draw() * 3);
-  replicas.push(await startReplica(store, draw));
+  replicas.push(await startReplica(await open(), draw));
   const answered = (await Promise.all(acts)).filter((one) => one !== undefined);
   for (const { sequencer } of replicas) assert.ok(await sequencer.look());
   const head = await store.head('main');
@@ -184,8 +195,8 @@ const play = async (store: LedgerStore, count: number, steps: readonly Step[], s
 
 const steps = fc.array(step, { minLength: 1, maxLength: 40 });
 for (const [name, open] of [
-  ['one lock', () => sharedMemory()],
-  ['a lock that is lost', () => losingItsLock(sharedMemory())],
+  ['one lock', () => always(sharedMemory())],
+  ['a lock that is lost', () => always(losingItsLock(sharedMemory()))],
 ] as const)
   describe(`two and three sequencers with ${name}`, () => {
     it('INV3, INV7, INV12, SPEC L6, L10, L12, L17: come to one history, one effect each, and the first answer', async () => {
@@ -200,7 +211,24 @@ for (const [name, open] of [
 
 it('the same over SQLite files', async (t) => {
   await fc.assert(
-    fc.asyncProperty(steps, fc.nat(), (those, seed) => play(sharedFiles(t), 3, those, seed)),
+    fc.asyncProperty(steps, fc.nat(), (those, seed) => play(always(sharedFiles(t)), 3, those, seed)),
+    { numRuns: 5 },
+  );
+});
+
+it('the same over PostgreSQL, each with connections of its own', { skip }, async (t) => {
+  await fc.assert(
+    fc.asyncProperty(steps, fc.nat(), async (those, seed) => {
+      const opened: LedgerStore[] = [];
+      const open = sharedPostgres(t);
+      const kept: Door = async () => {
+        const store = await open();
+        opened.push(store);
+        return store;
+      };
+      await play(kept, 3, those, seed);
+      for (const store of opened) await store.close();
+    }),
     { numRuns: 5 },
   );
 });

@@ -26,12 +26,12 @@ const close = async (...all: readonly Started[]): Promise<void> => {
   }
 };
 
-for (const [name, open] of sharedKinds)
+for (const [name, door] of sharedKinds)
   describe(`two sequencers on one ${name} store`, () => {
     it('SPEC L17: one that only reads sees, marks and proves what the other appended: when it looks, and by itself soon', async (t) => {
-      const store = open(t);
+      const open = door(t);
       const mark = memoryMark();
-      const [one, other] = [await start(store), await start(store, {}, mark)];
+      const [one, other] = [await start(await open()), await start(await open(), {}, mark)];
       const { index, entry } = await one.sequencer.submit(add(1));
       assert.equal(other.sequencer.head().size, 0);
       assert.ok(await other.sequencer.look());
@@ -39,7 +39,7 @@ for (const [name, open] of sharedKinds)
       assert.equal(mark.kept?.size, 1, 'by a mark of its own');
       const receipt = other.sequencer.tree.receipt(index ?? -1);
       assert.ok(receipt.ok && verifyTlogProof(receipt.value, leafHash(entry ?? ''), logKey).ok);
-      const idle = await start(store, { lookEveryMs: 10 });
+      const idle = await start(await open(), { lookEveryMs: 10 });
       await one.sequencer.submit(add(2));
       for (let tries = 0; idle.sequencer.head().size < 2; tries += 1) {
         assert.ok(tries < 100, 'nobody asked, and it sees it all the same');
@@ -49,7 +49,8 @@ for (const [name, open] of sharedKinds)
     });
 
     it('SPEC L10, L17: shows and answers nothing of others before its own mark, while the other answers long since', async (t) => {
-      const store = open(t);
+      const open = door(t);
+      const store = await open();
       const gate = Promise.withResolvers<void>();
       const inner = memoryMark();
       let held = false;
@@ -60,7 +61,7 @@ for (const [name, open] of sharedKinds)
           await inner.write(next);
         },
       };
-      const [one, other] = [await start(store), await start(store, {}, mark)];
+      const [one, other] = [await start(await open()), await start(await open(), {}, mark)];
       held = true;
       const first = await one.sequencer.submit(add(1));
       assert.equal(first.index, 0);
@@ -89,8 +90,9 @@ for (const [name, open] of sharedKinds)
     });
 
     it('SPEC L12, L17: one key at both at once gives one effect, and the first answer at both', async (t) => {
-      const store = open(t);
-      const all = [await start(store), await start(store), await start(store)];
+      const open = door(t);
+      const store = await open();
+      const all = [await start(await open()), await start(await open()), await start(await open())];
       const key = (bodyDigest: string) => ({ idempotency: { principal: 'p', route: 'r', key: 'k', bodyDigest } });
       const answers = await Promise.all(all.map(({ sequencer }) => sequencer.submit(add(7), key('a'))));
       assert.deepEqual(
@@ -108,8 +110,9 @@ for (const [name, open] of sharedKinds)
     });
 
     it('SPEC L18: followers of one name write every row once, and one that is slow moves nothing back', async (t) => {
-      const store = open(t);
-      const [one, other] = [await start(store), await start(store)];
+      const open = door(t);
+      const store = await open();
+      const [one, other] = [await start(await open()), await start(await open())];
       const options = { name: 'f', from: 0, onError: (_: string, error: unknown) => assert.fail(String(error)) };
       const rows = (by: string, entries: readonly { readonly index: number }[]): readonly ViewWrite[] =>
         entries.map(({ index }) => ({ view: 'v', key: String(index).padStart(4, '0'), value: by }));

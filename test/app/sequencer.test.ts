@@ -14,7 +14,7 @@ import { verifyTlogProof } from '../../src/ledger/tlog-proof.ts';
 import { add, logKey, startTally, type Started, type TallyCommand, type TallyEvent } from '../ledger/tally.ts';
 import type { Answer } from '../../src/app/sequencer.ts';
 import type { Submission } from '../../src/app/sequencer-intake.ts';
-import { storeKinds, type Kept } from './kept-stores.ts';
+import { storeKinds, byClock, type KeptAnywhere } from './kept-stores.ts';
 
 const codeOf = ({ decision }: Answer<TallyEvent>): string =>
   decision.kind === 'refused' ? decision.refusal.code : 'accepted';
@@ -34,10 +34,10 @@ const counting = (store: LedgerStore): { readonly store: LedgerStore; readonly b
 };
 
 const withTally = async (
-  kept: Kept,
+  kept: KeptAnywhere,
   work: (started: Started & { readonly store: LedgerStore; readonly batches: () => number }) => Promise<void>,
 ): Promise<void> => {
-  const { store, batches } = counting(kept.open());
+  const { store, batches } = counting(await kept.open());
   const started = await startTally(store, kept.mark);
   try {
     await work({ ...started, store, batches });
@@ -111,7 +111,7 @@ for (const [name, keep] of storeKinds)
 
     it('SPEC L6: answers only after the batch is durable, signed and marked', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const steps: string[] = [];
       const batch: LedgerStore['batch'] = async (tenant, work) => {
         const result = await store.batch(tenant, work);
@@ -191,7 +191,7 @@ for (const [name, keep] of storeKinds)
     it('SPEC L12: forgets answers after a day', async (t) => {
       const kept = keep(t);
       let now = Date.UTC(2026, 10, 23);
-      const store = kept.open();
+      const store = byClock(await kept.open(), () => now);
       const { sequencer } = await startTally(store, kept.mark, { now: () => now });
       assert.equal(codeOf(await sequencer.submit(add(1), key('k'))), 'accepted');
       now += 13 * 3_600_000;
@@ -256,7 +256,7 @@ for (const [name, keep] of storeKinds)
 
     it('SPEC L12: refuses what is more than may wait, and goes on', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const { sequencer } = await startTally(store, kept.mark, { maxWaiting: 10 });
       const answers = await Promise.all(Array.from({ length: 15 }, () => sequencer.submit(add(1))));
       assert.deepEqual(answers.map(codeOf).filter((code) => code === 'overloaded').length, 5);
@@ -268,7 +268,7 @@ for (const [name, keep] of storeKinds)
 
     it('answers what waits when it is closed, and refuses what comes later', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const { sequencer } = await startTally(store, kept.mark);
       const waiting = Array.from({ length: 300 }, () => sequencer.submit(add(1)));
       const closed = sequencer.close();
@@ -329,7 +329,7 @@ for (const [name, keep] of storeKinds)
 
     it('a broken rule ends it: everybody is told that the outcome is unknown, and nothing of the batch stays', async (t) => {
       const kept = keep(t);
-      const store = kept.open();
+      const store = await kept.open();
       const { sequencer, fatal } = await startTally(store, kept.mark);
       await sequencer.submit(add(1));
       const answers = await Promise.all([

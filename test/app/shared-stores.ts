@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stores of one process that several sequencers share, as several processes share a database: with one lock, one clock.
+// Stores that several sequencers share, as several processes share a database: with one lock, one clock.
 import { memoryStore } from '../../src/adapters/memory/memory-store.ts';
 import { refuse } from '../../src/kernel/refusal.ts';
 import { StoreFailure, type IdempotencyKey, type LedgerStore, type StoreBatch } from '../../src/ledger/store.ts';
 import { temporaryFolder } from '../ledger/tally.ts';
+import { newSchema, openPostgres, skip } from '../support/postgres.ts';
 import { openIn } from './kept-stores.ts';
 
-type Cleanup = { after: (work: () => void | Promise<void>) => void };
+type Cleanup = { after: (work: () => unknown) => void };
 
 /** Says of a store that others append to it too, and gives it a clock. Only the test closes it. */
 export const share = (store: LedgerStore, clock: () => number = Date.now): LedgerStore => ({
@@ -25,9 +26,25 @@ export const sharedFiles = (t: Cleanup, clock: () => number = Date.now): LedgerS
   return share(store, clock);
 };
 
-export const sharedKinds: readonly (readonly [string, (t: Cleanup, clock?: () => number) => LedgerStore])[] = [
-  ['memory', (_, clock) => sharedMemory(clock)],
-  ['SQLite', sharedFiles],
+/** Opens the store once more, as another process would. */
+export type Door = () => LedgerStore | Promise<LedgerStore>;
+
+/** One store for all of them. */
+export const always =
+  (store: LedgerStore): Door =>
+  () =>
+    store;
+
+/** In a schema of its own; every sequencer has connections of its own, and the lock is the database's. */
+export const sharedPostgres = (t: Cleanup): Door => {
+  const schema = newSchema();
+  return () => openPostgres(t, { schema });
+};
+
+export const sharedKinds: readonly (readonly [string, (t: Cleanup) => Door])[] = [
+  ['memory', () => always(sharedMemory())],
+  ['SQLite', (t) => always(sharedFiles(t))],
+  ...(skip === false ? [['PostgreSQL', sharedPostgres] as const] : []),
 ];
 
 const beaten = (): StoreFailure =>

@@ -106,8 +106,9 @@ test('a page that comes again after a write that failed half-way is counted once
 
 for (const [kind, open] of sharedKinds)
   test(`L18, L25: several processes keep one view of a shared store, whoever builds it again (${kind})`, async (t) => {
-    const store = open(t);
-    const both = await Promise.all([running(store), running(store)]);
+    const door = open(t);
+    const [store, second] = [await door(), await door()];
+    const both = await Promise.all([running(store), running(second)]);
     const [one, other] = both;
     let total = 0;
     const addAll = async (count: number): Promise<void> => {

@@ -17,7 +17,7 @@ import { leafHash } from '../../src/ledger/merkle.ts';
 import { verifyTlogProof } from '../../src/ledger/tlog-proof.ts';
 import type { Command } from '../../src/lifecycle/command.ts';
 import { rootAt } from '../../src/lifecycle/state.ts';
-import { foundLedger } from '../../src/server/ledger-folder.ts';
+import { foundLedger } from '../../src/server/found-ledger.ts';
 import { startServer } from '../../src/server/serve.ts';
 import { verifyPermit } from '../../src/verify/verify.ts';
 import { fingerprintOf, keyOf, personOf, policyOf, sign } from '../support/world.ts';

@@ -10,7 +10,7 @@ import { append, entriesAfter } from './store-contract.ts';
 
 export const sharedStoreContract = (
   name: string,
-  openPair: (t: { after: (work: () => void | Promise<void>) => void }) => Promise<readonly [LedgerStore, LedgerStore]>,
+  openPair: (t: { after: (work: () => unknown) => void }) => Promise<readonly [LedgerStore, LedgerStore]>,
 ): void => {
   describe(`the ${name} store, opened twice`, () => {
     it('L17: says that it is shared, and both go by one clock', async (t) => {

@@ -21,8 +21,8 @@ storeContract('SQLite', async (t) => openWith(temporaryFolder(t)));
 storeContract('SQLite (own thread)', async (t) => openWith(temporaryFolder(t), { ownThread: true }));
 for (const [name, share] of sharedKinds)
   sharedStoreContract(name, async (t) => {
-    const store = share(t);
-    return [store, { ...store }];
+    const open = share(t);
+    return [await open(), { ...(await open()) }];
   });
 
 const isFailure =

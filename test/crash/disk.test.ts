@@ -8,6 +8,7 @@ import { markFile } from '../../src/app/mark.ts';
 import { openIn } from '../app/kept-stores.ts';
 import { add, startTally, temporaryFolder } from '../ledger/tally.ts';
 import { startChild } from './killed-child.ts';
+import { formatPlace } from './tally-place.ts';
 import { assertWhole } from './tally-witness.ts';
 
 /** Lets no database of this process grow beyond so many pages, as a full disk would. Gives back what lifts it. */
@@ -60,7 +61,7 @@ test('a disk that fails in the middle of writing ends the process or refuses, an
   const writer = join(import.meta.dirname, 'tally-writer.ts');
   // No file may grow beyond 3 MB (in blocks of 512 bytes): the write fails at whatever moment that is.
   const limited = 'trap "" XFSZ; ulimit -f 6000; exec "$@"';
-  const child = startChild('sh', ['-c', limited, 'sh', process.execPath, writer, folder, '0']);
+  const child = startChild('sh', ['-c', limited, 'sh', process.execPath, writer, formatPlace({ folder }), '0']);
   t.after(() => child.kill());
   const failed = await Promise.race([
     child.line('no store-'),
@@ -80,5 +81,5 @@ test('a disk that fails in the middle of writing ends the process or refuses, an
     if (key !== undefined) acknowledged.set(key, Number(index));
   }
   assert.ok(acknowledged.size > 100);
-  await assertWhole(folder, acknowledged);
+  await assertWhole({ folder }, acknowledged);
 });

@@ -9,8 +9,10 @@ import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { temporaryFolder } from '../ledger/tally.ts';
+import { askPostgres } from '../support/postgres.ts';
 import { long, pause, startChild } from './killed-child.ts';
-import { assertWhole } from './tally-witness.ts';
+import { formatPlace } from './tally-place.ts';
+import { assertWhole, readAcknowledged } from './tally-witness.ts';
 
 const rounds = 20;
 const megabytes = 192;
@@ -74,7 +76,7 @@ const losePower = async (t: TestContext): Promise<void> => {
   let [size, lost] = [0, 0];
   for (let round = 0; round < rounds; round += 1) {
     const disk = mount(image, 'running');
-    const child = startChild(process.execPath, [writer, disk, String(round)]);
+    const child = startChild(process.execPath, [writer, formatPlace({ folder: disk }), String(round)]);
     t.after(() => child.kill());
     await child.line('yes');
     await pause(Math.random() * 400);
@@ -85,10 +87,7 @@ const losePower = async (t: TestContext): Promise<void> => {
     while (!isStopped(pid)) await pause(1);
     // What it had said by then is on its way through a pipe.
     await pause(100);
-    for (const line of child.lines) {
-      const [, index, key] = /^yes (\d+) (\S+)$/.exec(line) ?? [];
-      if (key !== undefined) acknowledged.set(key, Number(index));
-    }
+    readAcknowledged(child.lines, acknowledged);
     const told = child.lines.filter((line) => !/^(yes|started) /.test(line));
     assert.deepEqual(told, [], `round ${round}: nothing is refused, no quarantine, no follower fails`);
     const started = Number(/^started (\d+)/.exec(child.lines[0] ?? '')?.[1]);
@@ -101,7 +100,7 @@ const losePower = async (t: TestContext): Promise<void> => {
     image = next;
     const after = mount(image, 'after');
     if (!existsSync(join(after, `never-synced-${round}`))) lost += 1;
-    size = await assertWhole(after, acknowledged).catch((error: unknown) => {
+    size = await assertWhole({ folder: after }, acknowledged, askPostgres).catch((error: unknown) => {
       throw new Error(`round ${round}`, { cause: error });
     });
     unmount(after);

@@ -1,24 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must be true of a folder after its process was killed, whenever that was.
+// What must be true of a ledger after its process was killed, whenever that was.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { markFile } from '../../src/app/mark.ts';
 import { fsck } from '../../src/app/fsck.ts';
 import { attachmentsNamed } from '../../src/app/sequencer-replay.ts';
 import { digestOf } from '../../src/crypto/digest.ts';
 import { parseEntry } from '../../src/ledger/entry.ts';
 import { leafHash } from '../../src/ledger/merkle.ts';
-import { openIn } from '../app/kept-stores.ts';
 import { logKey, startTally, tally } from '../ledger/tally.ts';
+import { answersKept, markIn, openPlace, type TallyPlace } from './tally-place.ts';
 
 /** Answers that were seen: which entry was promised to which key. */
 export type Acknowledged = ReadonlyMap<string, number>;
 
+/** Adds what a writer's lines say was acknowledged. */
+export const readAcknowledged = (lines: readonly string[], acknowledged: Map<string, number>): void => {
+  for (const line of lines) {
+    const [, index, key] = /^yes (\d+) (\S+)$/.exec(line) ?? [];
+    if (key !== undefined) acknowledged.set(key, Number(index));
+  }
+};
+
+/** Asks PostgreSQL itself, past the store. */
+export type Ask = (text: string) => Promise<readonly Record<string, unknown>[]>;
+
 /** Fails when an acknowledged entry is lost, anything stands half, or the ledger does not start as if nothing had been. */
-export const assertWhole = async (folder: string, acknowledged: Acknowledged): Promise<number> => {
-  const mark = markFile(join(folder, 'mark', 'main.json'));
-  const store = openIn(join(folder, 'ledger'));
+export const assertWhole = async (
+  place: TallyPlace,
+  acknowledged: Acknowledged,
+  ask: Ask = () => Promise.resolve([]),
+): Promise<number> => {
+  const mark = markIn(place);
+  const opened = await openPlace(place);
+  assert.ok(opened.ok, opened.ok ? '' : opened.refusal.message);
+  const store = opened.value;
   const checked = await fsck(store, 'main', tally, logKey, { mark });
   assert.ok(checked.ok, checked.ok ? '' : checked.refusal.message);
   assert.ok(checked.value.sound, JSON.stringify(checked.value.damage));
@@ -37,7 +51,7 @@ export const assertWhole = async (folder: string, acknowledged: Acknowledged): P
     assert.equal(keys.get(key), index, `${key} was acknowledged as entry ${index}`);
   assert.equal(keys.size, size, 'no command was recorded twice');
   assert.equal(checked.value.blobs, blobs.size, 'every blob belongs to an entry');
-  assertAnswers(folder, keys);
+  assertAnswers(await answersKept(place, ask), keys);
 
   // Views may fall back after a crash, but never ahead of the ledger, and rows and cursor go together.
   const cursor = (await store.cursor('main', 'sums')) ?? 0;
@@ -67,10 +81,7 @@ export const assertWhole = async (folder: string, acknowledged: Acknowledged): P
 };
 
 // Answers stand in the same transaction as their entries: each belongs to the entry of its own key, none is missing.
-const assertAnswers = (folder: string, keys: ReadonlyMap<string, number>): void => {
-  const db = new DatabaseSync(join(folder, 'ledger', 'ledger-main.sqlite'), { readOnly: true });
-  const rows = db.prepare('SELECT key, answer FROM answers').all();
-  db.close();
+const assertAnswers = (rows: readonly Record<string, unknown>[], keys: ReadonlyMap<string, number>): void => {
   for (const { key, answer } of rows)
     assert.deepEqual(JSON.parse(String(answer)), { index: keys.get(String(key)), refusal: null }, String(key));
   assert.equal(rows.length, keys.size);

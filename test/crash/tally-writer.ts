@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // A process to be killed: it keeps a tally on the real store, with many appends in flight, and writes down each answer
-// only after it came. node tally-writer.ts FOLDER ROUND
+// only after it came. node tally-writer.ts PLACE ROUND
 import { writeSync } from 'node:fs';
-import { join } from 'node:path';
-import { openSqliteStore } from '../../src/adapters/sqlite/sqlite-store.ts';
-import { markFile } from '../../src/app/mark.ts';
 import { digestOf } from '../../src/crypto/digest.ts';
 import { add, startTally, type TallyCommand } from '../ledger/tally.ts';
+import { markIn, openPlace, parsePlace } from './tally-place.ts';
 
-const [folder = '', round = ''] = process.argv.slice(2);
-const say = (line: string): void => void writeSync(1, `${line}\n`);
+const [given = '', round = ''] = process.argv.slice(2);
+// At once and whole; whoever reads may be busy while the pipe fills.
+const say = (line: string): void => {
+  for (let rest = Buffer.from(`${line}\n`); rest.length > 0; )
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+};
 const inFlight = 200;
 
-const store = openSqliteStore(join(folder, 'ledger'), { ownThread: true });
+const place = parsePlace(given);
+const store = await openPlace(place);
 if (!store.ok) {
   say(`refused ${store.refusal.code}`);
   process.exit(3);
 }
-const { sequencer, alerts } = await startTally(store.value, markFile(join(folder, 'mark', 'main.json')), {
+const { sequencer, alerts } = await startTally(store.value, markIn(place), {
   fatal: (error) => {
     say(`fatal ${error instanceof Error ? error.message : String(error)}`);
     process.exit(6);

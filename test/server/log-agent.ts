@@ -6,7 +6,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatOpenSshPrivateKey, type PrivateKey } from '../../src/crypto/openssh-private-key.ts';
-import { foundLedger } from '../../src/server/ledger-folder.ts';
+import { foundLedger } from '../../src/server/found-ledger.ts';
 import { privateKeyFromSeed } from '../../src/server/log-key.ts';
 import { mintToken } from '../../src/server/tokens.ts';
 import { day } from '../support/world.ts';

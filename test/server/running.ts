@@ -26,7 +26,7 @@ import type { CompiledPolicy } from '../../src/policy/compiled.ts';
 import { policyDigest } from '../../src/policy/policy-shape.ts';
 import { subjectOf } from '../../src/request/draft.ts';
 import { rosterRoot } from '../../src/roster/roster.ts';
-import { foundLedger } from '../../src/server/ledger-folder.ts';
+import { foundLedger } from '../../src/server/found-ledger.ts';
 import { startServer, type RunningServer } from '../../src/server/serve.ts';
 import type { ServeOptions } from '../../src/server/serve-settings.ts';
 import { mintToken } from '../../src/server/tokens.ts';

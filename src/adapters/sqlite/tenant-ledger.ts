@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DatabaseSync } from 'node:sqlite';
+import { Turn } from '../../app/turn.ts';
 import type { Instant } from '../../kernel/instant.ts';
 import type { IdempotencyKey, KeptAnswer, LedgerHead, Opening } from '../../ledger/store.ts';
 import type { StoreBatch, StoredBlob, StoredEntry } from '../../ledger/store.ts';
 import { LedgerRows } from './ledger-rows.ts';
 import type { LedgerWriter, Write } from './ledger-writer.ts';
 import { packEntries } from './packed-entries.ts';
-import { Turn } from './turn.ts';
 import { writerHere, writerOnThread, type Writer } from './writer.ts';
 
 /**
