@@ -36,6 +36,8 @@ export type OurOptions = {
   readonly store: LedgerStore;
   /** Whether each command comes with an idempotency key, as commands over HTTP do. */
   readonly keyed: boolean;
+  /** Where several append to one ledger, whose commands these are. */
+  readonly name?: string;
 };
 
 export const embeddedStore = (folder: string): LedgerStore => {
@@ -46,7 +48,7 @@ export const embeddedStore = (folder: string): LedgerStore => {
 
 const bodyDigest = digestOf('{}');
 
-export const openOurs = async ({ mark, store, keyed }: OurOptions): Promise<Ours> => {
+export const openOurs = async ({ mark, store, keyed, name = 'bench' }: OurOptions): Promise<Ours> => {
   const signer = noteSigner('bench.example/append', Buffer.alloc(32, 1));
   const stop = (error: unknown): never => {
     throw error instanceof Error ? error : new Error(JSON.stringify(error));
@@ -68,7 +70,7 @@ export const openOurs = async ({ mark, store, keyed }: OurOptions): Promise<Ours
   const submit = async (): Promise<number> => {
     next += 1;
     const submission = keyed
-      ? { idempotency: { principal: 'machine:bench', route: 'POST /v1/bench', key: String(next), bodyDigest } }
+      ? { idempotency: { principal: `machine:${name}`, route: 'POST /v1/bench', key: String(next), bodyDigest } }
       : {};
     const { index } = await sequencer.submit(commandOf(next), submission);
     if (index === null) throw new Error('an append was refused');

@@ -11,6 +11,8 @@ import { tileCache } from '../src/ledger/tile-cache.ts';
 import { tileBytes } from '../src/ledger/tiles.ts';
 import { embeddedStore, openOurs, openRaw } from './appending.ts';
 import { lessIsBetter, moreIsBetter, type BenchLine } from './bench-line.ts';
+import { fsckLine, replayLines } from './looking.ts';
+import { postgresLines } from './postgres-appending.ts';
 
 const inFolder = async <T>(work: (folder: string) => Promise<T>): Promise<T> => {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
@@ -105,7 +107,7 @@ const proofs = (): readonly BenchLine[] => {
 
 // COUNTERSIGN_BENCH_ENTRIES=5000000 is what the floor speaks of; it takes minutes and 5 GB of disk.
 const grown = Number(process.env['COUNTERSIGN_BENCH_ENTRIES'] ?? 300_000);
-const growth = (): Promise<BenchLine> =>
+const growth = (): Promise<readonly BenchLine[]> =>
   inFolder(async (folder) => {
     const ours = await openOurs({ store: embeddedStore(folder), mark: join(folder, 'mark.json'), keyed: false });
     const rate = async (): Promise<number> => 32_768 / (await ours.append(32_768, 256));
@@ -114,7 +116,10 @@ const growth = (): Promise<BenchLine> =>
     for (let entries = 42_768; entries < grown; entries += 32_768) await ours.append(32_768, 256);
     const late = await rate();
     await ours.close();
-    return moreIsBetter('ledger.growth', 'entries/s', late, `the same at 10 k entries; ours at ${grown}`, early);
+    return [
+      moreIsBetter('ledger.growth', 'entries/s', late, `the same at 10 k entries; ours at ${grown}`, early),
+      await fsckLine(folder),
+    ];
   });
 
 export const run = async (): Promise<readonly BenchLine[]> => [
@@ -122,5 +127,7 @@ export const run = async (): Promise<readonly BenchLine[]> => [
   await append({ inFlight: 1, slice: 512, slices: 10 }),
   await toProof(),
   ...proofs(),
-  await growth(),
+  ...(await postgresLines()),
+  ...(await replayLines()),
+  ...(await growth()),
 ];
