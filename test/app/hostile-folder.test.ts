@@ -66,3 +66,15 @@ test('what is written into somebody’s folder does not follow their links to an
   assert.ok((await copyOf(source, folderPlace(join(top, 'alias')))).ok);
   assert.equal(await checkTiles(folderPlace(join(top, 'real')), key), undefined);
 });
+
+test('servers that keep one folder, each process 1 of its own container, do not write into each other’s files', async (t) => {
+  const folder = join(temporaryFolder(t), 'mirror');
+  const [one, other] = [folderPlace(folder), folderPlace(folder)];
+  for (let at = 0; at < 50; at += 1) {
+    await Promise.all([one.put(`tile/0/${at}`, Buffer.alloc(9000, 1)), other.put(`blob/${at}`, Buffer.alloc(9000, 2))]);
+    assert.deepEqual(
+      [await one.get(`tile/0/${at}`), await one.get(`blob/${at}`)],
+      [Buffer.alloc(9000, 1), Buffer.alloc(9000, 2)],
+    );
+  }
+});

@@ -39,7 +39,6 @@ const pathForm = /^(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-
  */
 export const folderPlace = (given: string): TilePlace => {
   const folder = resolve(given);
-  let count = 0;
   const fileOf = (path: string): string => {
     if (!pathForm.test(path)) throw failure(folder, path, 'it is no path of a ledger folder', 'store-corrupt');
     return join(folder, path);
@@ -64,7 +63,7 @@ export const folderPlace = (given: string): TilePlace => {
       }),
     put: (path, bytes) =>
       guarded(path, async (file) => {
-        const beside = join(folder, unfinished, `${process.pid}-${(count += 1)}`);
+        const beside = join(folder, unfinished, crypto.randomUUID());
         for (const one of [path, `${unfinished}/`])
           if (await leadsElsewhere(folder, one)) throw failure(folder, path, 'a folder above it is a link', 'store-io');
         await mkdir(dirname(beside), { recursive: true, mode: 0o700 });
