@@ -51,6 +51,8 @@ const timesIn = async (folder: string, source: LedgerSource, { logKey, mark, wit
     const time = timeOfCheckpoint(note, logKey, witnesses);
     if (!time.ok) continue;
     const { size, root } = time.value.checkpoint;
+    // Witnesses may have been kept at an old head, which they go on to cosign.
+    if (time.value.by === 'witnesses' && size < tree.size) continue;
     if (size <= tree.size && rootOf(tree.edge(size)) === root) times.push(time.value);
   }
   return times;
@@ -75,7 +77,7 @@ export const demandFresh = async (folder: string, source: LedgerSource, demand: 
       refuse(
         'checkpoint-unwitnessed',
         'L22',
-        'no checkpoint of this ledger is cosigned by the quorum of your policy of witnesses',
+        'no checkpoint that holds all of this ledger is cosigned by the quorum of your policy of witnesses',
         {},
         'fetch `/ledger/checkpoint` of its server into the folder as `checkpoint`, or ask the witnesses what they hold',
       ).refusal,
