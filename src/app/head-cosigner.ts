@@ -68,7 +68,7 @@ export class HeadCosigner {
     this.#options = options;
     this.#history = history;
     this.#stamp = stamp;
-    this.#lanes = witnesses.map((witness) => new WitnessLane(witness, answerWithinMs));
+    this.#lanes = witnesses.map((witness) => new WitnessLane(witness, answerWithinMs, options.now));
     this.#offered = this.#stamp.last();
     this.#quorumAt =
       this.#offered === undefined ? null : (joined(this.#offered, options.policy).quorum?.notBefore ?? null);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { NoteVerifier } from '../crypto/signed-note.ts';
-import type { Refusal } from '../kernel/refusal.ts';
+import { refuse, type Refusal } from '../kernel/refusal.ts';
 import { StoreFailure, type LedgerStore } from '../ledger/store.ts';
 import { copyTiles } from './copy-tiles.ts';
 import type { SignedHead } from './sequencer-start.ts';
@@ -14,6 +14,8 @@ export type Mirrored = {
   readonly signedHead: () => SignedHead | undefined;
   readonly quarantine: () => object | undefined;
   readonly subscribe: (listener: (head: SignedHead) => void) => () => void;
+  /** Publishes all that the store holds now, where others append to it; false when that could not be found out. */
+  readonly look: () => Promise<boolean>;
   /** Stops the ledger from appending: somebody holds a signed checkpoint that contradicts it. */
   readonly isolate: (damage: Damage) => void;
 };
@@ -131,9 +133,11 @@ class MirrorLoop implements Mirror {
     }
   }
 
-  async #update(head: SignedHead): Promise<Refusal | undefined> {
+  async #update(known: SignedHead): Promise<Refusal | undefined> {
     const { place, ledger, store, tenant, logKey, keepEvidence } = this.#options;
     try {
+      if (store.shared === true) await ledger.look();
+      const head = ledger.signedHead() ?? known;
       const copied = await copyTiles({
         place,
         supply: {
@@ -145,7 +149,7 @@ class MirrorLoop implements Mirror {
         logKey,
         keepEvidence,
       });
-      if (!copied.ok) return copied.refusal;
+      if (!copied.ok) return await this.#unlessBehind(copied.refusal);
       // The cursor only tells how far it is; where several servers keep one place up to date, any of them may move it.
       const from = (await store.cursor(tenant, follower)) ?? null;
       const next = copied.value.size;
@@ -155,6 +159,16 @@ class MirrorLoop implements Mirror {
     } catch (error) {
       return refusalOf(error);
     }
+  }
+
+  // Another server of this ledger may have brought the mirror further: then this one is behind, and nothing is missing.
+  async #unlessBehind(refusal: Refusal): Promise<Refusal | undefined> {
+    const { ledger, store } = this.#options;
+    if (store.shared !== true || refusal.code !== 'history-shortened') return refusal;
+    if (!(await ledger.look()))
+      return refuse('ledger-unavailable', 'L17', 'it is not known how far the ledger is', {}, 'look at the store')
+        .refusal;
+    return Number(refusal.facts['had']) <= (ledger.signedHead()?.size ?? 0) ? undefined : refusal;
   }
 
   #caughtUpTo(size: number, note: string): void {

@@ -14,17 +14,22 @@ export type WitnessStanding = {
   readonly refusal: Refusal | null;
 };
 
+/** As much as a witness's clock may be ahead of ours: one that gives times to come would count for good. */
+const aheadToleratedSeconds = 300;
+
 /** One witness, asked about one checkpoint at a time and given up after a while (SPEC L22). */
 export class WitnessLane {
   readonly #witness: Witness;
   readonly #withinMs: number;
+  readonly #now: () => number;
   #under: AbortController | undefined;
   #cosignedAt: number | null = null;
   #refusal: Refusal | null = null;
 
-  constructor(witness: Witness, withinMs: number) {
+  constructor(witness: Witness, withinMs: number, now: () => number) {
     this.#witness = witness;
     this.#withinMs = withinMs;
+    this.#now = now;
   }
 
   get busy(): boolean {
@@ -77,7 +82,11 @@ export class WitnessLane {
       return this.#failed('its answer is not one line of its own key');
     const held = verifyCosignatures(`${base.value.text}\n${lines}`, [key]);
     const [cosignature] = held.ok ? held.value.cosignatures : [];
-    return cosignature === undefined ? this.#failed('its cosignature does not hold') : ok({ line: lines, cosignature });
+    if (cosignature === undefined) return this.#failed('its cosignature does not hold');
+    const ahead = cosignature.time - Math.floor(this.#now() / 1000);
+    return ahead > aheadToleratedSeconds
+      ? this.#failed(`its clock is ${ahead} seconds ahead of this server's`)
+      : ok({ line: lines, cosignature });
   }
 
   #late(): Refused {

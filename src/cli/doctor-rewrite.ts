@@ -56,7 +56,8 @@ export const examineRewrite = (
     );
   }
   const note = info.heartbeat?.note ?? '';
-  const atMs = vouchedUntilMs(note, policy, server);
+  // Where they speak of an earlier head than the server shows, nobody but the operator has seen what came since.
+  const atMs = freshness.atMs === null ? null : vouchedUntilMs(note, policy, server);
   const time = { by: 'witnesses', atMs } as const;
   const now = Date.now();
   if (atMs === null)

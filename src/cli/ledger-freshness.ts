@@ -6,8 +6,12 @@ import type { WitnessPolicy } from '../ledger/witness-policy.ts';
 import type { LedgerSource } from './ledger-source.ts';
 import { fail, say } from './output.ts';
 
-/** Root of the tree that was derived, at a size that it has. */
-type RootAt = (size: number) => string | undefined;
+/** The tree that was derived. */
+type Derived = {
+  readonly size: number;
+  /** Root at a size that it has. */
+  readonly rootAt: (size: number) => string | undefined;
+};
 
 type Demand = {
   readonly logKey: NoteVerifier;
@@ -16,14 +20,16 @@ type Demand = {
 };
 
 // Notes of this history alone: one of another says nothing about how fresh this one is.
-const timesIn = async (source: LedgerSource, rootAt: RootAt, { logKey, witnesses }: Demand) => {
+const timesIn = async (source: LedgerSource, tree: Derived, { logKey, witnesses }: Demand) => {
   const kept = await source.store.checkpoint(source.tenant);
   const times: CheckpointTime[] = [];
   for (const note of [...source.notes(), ...(kept === undefined ? [] : [kept])]) {
     const time = timeOfCheckpoint(note, logKey, witnesses);
     if (!time.ok) continue;
     const { size, root } = time.value.checkpoint;
-    if (rootAt(size) === root) times.push(time.value);
+    // Witnesses may have been kept at an old head, which they go on to cosign.
+    if (time.value.by === 'witnesses' && size < tree.size) continue;
+    if (tree.rootAt(size) === root) times.push(time.value);
   }
   return times;
 };
@@ -32,8 +38,8 @@ const timesIn = async (source: LedgerSource, rootAt: RootAt, { logKey, witnesses
  * SPEC Y12, for a whole ledger: the newest time at which a checkpoint of this very history was the newest. Ends the command
  * where it is too old, or where the policy of witnesses finds no quorum under any of them.
  */
-export const demandFresh = async (source: LedgerSource, rootAt: RootAt, demand: Demand): Promise<void> => {
-  const times = await timesIn(source, rootAt, demand);
+export const demandFresh = async (source: LedgerSource, tree: Derived, demand: Demand): Promise<void> => {
+  const times = await timesIn(source, tree, demand);
   const nowMs = Date.now();
   const { witnesses, freshWithinMs } = demand;
   const asked = witnesses !== undefined && witnesses.quorum.kind !== 'none';
@@ -47,7 +53,7 @@ export const demandFresh = async (source: LedgerSource, rootAt: RootAt, demand: 
       refuse(
         'checkpoint-unwitnessed',
         'L22',
-        'no checkpoint of this ledger is cosigned by the quorum of your policy of witnesses',
+        'no checkpoint that holds all of this ledger is cosigned by the quorum of your policy of witnesses',
         {},
         'fetch `/ledger/checkpoint` of its server into the folder as `checkpoint`, or ask the witnesses what they hold',
       ).refusal,

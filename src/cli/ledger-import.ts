@@ -47,7 +47,7 @@ export const importFolder = async (from: string, dir: string, options: ImportVer
   await withSource(from, undefined, async (source) => {
     if (source.kind !== 'export')
       usage(`\`${from}\` is the data folder of a server`, 'export it first, or copy the folder as it is');
-    const proven = orFail(await proveSource(from, source, pin));
+    const proven = orFail(await proveSource(from, source, pin, 'copy'));
     const { identity, size, root, tree, supply } = proven;
     const unwanted = refuseTrial(identity.trial, options) ?? refuseFormats(identity.trial, options);
     if (unwanted !== undefined) fail(unwanted.refusal);

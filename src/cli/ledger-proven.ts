@@ -30,8 +30,16 @@ export type Proven = {
 const wrong = (folder: string, index: number, what: string, help: string) =>
   refuse('ledger-damaged', 'L28', `\`${folder}\`, entry ${index}: ${what}`, { index }, help);
 
-/** Looks at all of a ledger; `pin` is the genesis that it has to begin with. The mark is not asked: it may be ahead. */
-export const proveSource = async (folder: string, source: LedgerSource, pin?: string): Promise<Result<Proven>> => {
+/**
+ * Looks at all of a ledger; `pin` is the genesis that it has to begin with. The mark is not asked: it may be ahead. Of what
+ * is copied from, an export or not, a signed checkpoint has to hold every entry; of one's own folder the end may be new.
+ */
+export const proveSource = async (
+  folder: string,
+  source: LedgerSource,
+  pin: string | undefined,
+  use: 'own' | 'copy',
+): Promise<Result<Proven>> => {
   const identity = await readIdentity(source);
   if (!identity.ok) return identity;
   const { ledger, logKey, origin } = identity.value;
@@ -52,12 +60,12 @@ export const proveSource = async (folder: string, source: LedgerSource, pin?: st
   if (damage !== undefined && damage !== null)
     return wrong(folder, damage.index, damage.what, 'find a copy that is whole; nothing was written');
   const { entries: size, root, signedSize } = report.value;
-  if (source.kind === 'export' && signedSize !== size)
+  if (use === 'copy' && signedSize !== size)
     return wrong(
       folder,
       signedSize ?? 0,
       'it and what follows stand under no checkpoint that the log key signed',
-      'fetch the checkpoint as well',
+      source.kind === 'export' ? 'fetch the checkpoint as well' : 'start its server once, or export it there',
     );
   const tree = await growTree(
     { name: folder, size: 0, root: emptyRoot, leafHashes: () => Promise.resolve([]) },

@@ -38,7 +38,7 @@ export const restoreLedger = async (dir: string, options: RestoreOptions): Promi
   await withSource(dir, options.mark, async (source) => {
     if (source.kind !== 'data folder')
       usage(`\`${dir}\` is a copy of a ledger`, 'name the data folder of a stopped server; `ledger import` makes one');
-    const held = orFail(wholeOr(dir, await proveSource(dir, source, options.pin)));
+    const held = orFail(wholeOr(dir, await proveSource(dir, source, options.pin, 'own')));
     const known = [...markOf(source.mark), ...(await mirrorOf(dir)), ...given, ...ownMemory(held.identity.ledger)];
     const { from } = options;
     const { back, texts } =
@@ -81,7 +81,7 @@ const putBack = async (
   copy: LedgerSource,
   known: readonly Remembered[],
 ): Promise<Proven> => {
-  const proven = orFail(await proveSource(from, copy, held.identity.ledger));
+  const proven = orFail(await proveSource(from, copy, held.identity.ledger, 'copy'));
   if (proven.size <= held.size) {
     if (held.tree.rootAt(proven.size) !== proven.root) orFail(refuseForks([forkOf(from, proven.size)]));
     return held;

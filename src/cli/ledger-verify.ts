@@ -70,7 +70,11 @@ export const verifyLedger = async (folder: string | undefined, options: VerifyLe
     const cosigned = cosignatures(examined, options.witness ?? []);
     const damage = broken ?? underCheckpoint(examined) ?? history.damage ?? cosigned.damage ?? null;
     if (damage === null && (witnesses !== undefined || freshWithinMs !== undefined))
-      await demandFresh(source, examined.rootAt, { logKey, witnesses, freshWithinMs });
+      await demandFresh(
+        source,
+        { size: report.entries, rootAt: examined.rootAt },
+        { logKey, witnesses, freshWithinMs },
+      );
     const lines: readonly FindingLine[] = [
       ...(report.time === null ? [] : [['last entry', report.time] as const]),
       ...textLine(report.texts),

@@ -3,12 +3,13 @@ import { readFileSync, statSync } from 'node:fs';
 import { Option } from 'commander';
 import { maxFileBytes } from '../execute/permit-file.ts';
 import { instantFromMs } from '../kernel/instant.ts';
+import { refuse } from '../kernel/refusal.ts';
 import { formatVerdict } from '../verify/report.ts';
 import { verifyFile } from '../verify/verify.ts';
 import { examples } from './help.ts';
 import { durationMs } from './duration.ts';
 import { acceptV0Option, jsonOption, witnessesOption } from './options.ts';
-import { exitCodes, printJson, usage } from './output.ts';
+import { exitCodes, fail, printJson, usage } from './output.ts';
 import type { Verb } from './verb.ts';
 import { saysFork, verifyFork } from './verify-fork.ts';
 import { readPolicyFile } from './witness-policy-file.ts';
@@ -38,12 +39,33 @@ const readInput = (file: string): Uint8Array => {
   }
 };
 
+// Exit code 0 is what scripts act on: what the log's key alone can make must not stand in for a permit (C7, L23).
+const noPermit = (file: string): never =>
+  fail(
+    refuse(
+      'file-malformed',
+      'L23',
+      `\`${file}\` is a proof of a fork, and the pin asks for a permit`,
+      { file },
+      'to check the proof itself, give `--log-key`, or leave the pin out (`--pin`, COUNTERSIGN_PIN)',
+    ).refusal,
+  );
+
+// The same of a whole ledger, which any reader can export: what is asked of a permit it cannot answer.
+const refuseDemands = (folder: string, { minPersons, audience, action, target, unexpired }: VerifyOptions): void => {
+  const asked = { '--min-persons': minPersons, '--audience': audience, '--action': action, '--target': target };
+  const [first] = Object.entries({ ...asked, '--unexpired': unexpired }).find(([, value]) => value !== undefined) ?? [];
+  if (first !== undefined)
+    usage(`\`${folder}\` is the folder of a ledger, and ${first} is asked of a permit`, 'give the permit file');
+};
+
 const verify = async (file: string, options: VerifyOptions): Promise<void> => {
   const found = statSync(file, { throwIfNoEntry: false });
   const folder = found?.isDirectory() === true;
   // A proof of a fork needs no pin. For anything else what is wrong with the options is told before that of the file.
   const bytes = folder || (found === undefined && file !== '-') ? undefined : readInput(file);
-  if (bytes !== undefined && saysFork(bytes)) return verifyFork(bytes, options);
+  if (bytes !== undefined && saysFork(bytes))
+    return options.pin === undefined || options.logKey !== undefined ? verifyFork(bytes, options) : noPermit(file);
   const { pin, minPersons, audience, action, target, json } = options;
   if (pin === undefined)
     return usage(
@@ -57,6 +79,7 @@ const verify = async (file: string, options: VerifyOptions): Promise<void> => {
   const witnesses = readPolicyFile(options.witnesses);
   const withinMs = options.fresh === undefined ? undefined : durationMs(options.fresh, '--fresh');
   if (folder) {
+    refuseDemands(file, options);
     const { verifyLedger } = await import('./ledger-verify.ts');
     const { allowTrial = false, acceptV0 = false, fresh } = options;
     const demands = {

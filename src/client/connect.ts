@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { digestOf } from '../crypto/digest.ts';
 import { noteVerifier, parseVerifierKey, type NoteVerifier } from '../crypto/signed-note.ts';
 import { decodeBase64 } from '../kernel/base64.ts';
@@ -10,7 +11,7 @@ import type { WitnessPolicy } from '../ledger/witness-policy.ts';
 import { entryAnswer, ledgerInfoAnswer, readAnswer, type LedgerAnswer } from './answers.ts';
 import { acceptCheckpoint, type LedgerAnchor, type SeenCheckpoint } from './history.ts';
 import { callBytes, callJson, callText, malformedAnswer } from './server-call.ts';
-import { readFreshness, refuseOldServer, type ServerFreshness } from './server-freshness.ts';
+import { mayComeYet, readFreshness, refuseOldServer, type ServerFreshness } from './server-freshness.ts';
 import { openSession } from './session.ts';
 import type { Signer } from './signer.ts';
 import { openSessionStore, openTrustStore, type TrustStore } from './trust-store.ts';
@@ -64,6 +65,10 @@ export type Client = {
 };
 export type PostOptions = { readonly idempotencyKey: string; readonly asReader?: boolean };
 
+/** How often a server is asked for the word of one's witnesses about the head that it shows, and with what pause. */
+const mostAsked = 12;
+const askAgainMs = 700;
+
 /** The server's address without a path; plain HTTP only where no wire is. */
 export const readServerUrl = (text: string): Result<string> => {
   const bad = (why: string) =>
@@ -92,19 +97,8 @@ export const connect = async (options: ConnectOptions): Promise<Result<Client>> 
   const store = openTrustStore(options.home);
   const pin = choosePin(store, server.value, options.pin);
   if (!pin.ok) return pin;
-  const info = readAnswer(
-    ledgerInfoAnswer,
-    await callJson({ server: server.value, method: 'GET', path: '/v1/ledger' }),
-  );
+  const info = await askLedger(server.value, pin.value);
   if (!info.ok) return info;
-  if (info.value.ledger !== pin.value)
-    return refuse(
-      'ledger-elsewhere',
-      'W1',
-      `\`${server.value}\` serves ledger \`${info.value.ledger}\`, the pin is \`${pin.value}\``,
-      { ledger: info.value.ledger, pin: pin.value },
-      'this is another ledger: look at the address, and take the pin from a founder, never from the server',
-    );
   const reading = readingOf(options, server.value, info.value);
   const anchor = await findAnchor(store, server.value, pin.value, reading);
   if (!anchor.ok) return anchor;
@@ -119,16 +113,24 @@ export const connect = async (options: ConnectOptions): Promise<Result<Client>> 
   const accept = (note: string) => acceptCheckpoint({ server: server.value, anchor: anchor.value, store }, note);
   const first = await accept(info.value.checkpoint);
   if (!first.ok) return first;
+  const { size } = first.value.checkpoint;
+  const { freshWithinMs, witnesses } = options;
   // The note with the time may be of a smaller size, where witnesses have not come to the newest yet.
-  const beat = info.value.heartbeat?.note ?? null;
+  let { heartbeat } = info.value;
+  for (let asked = 1; mayComeYet(heartbeat, size, witnesses) && asked < mostAsked; asked += 1) {
+    await sleep(askAgainMs);
+    const again = await askLedger(server.value, pin.value);
+    if (!again.ok) return again;
+    ({ heartbeat } = again.value);
+  }
+  const beat = heartbeat?.note ?? null;
   const held = beat === null ? first : await accept(beat);
   if (!held.ok) return held;
-  const freshness = readFreshness(info.value.heartbeat, anchor.value.logKey, options.witnesses);
+  const freshness = readFreshness(heartbeat, size, anchor.value.logKey, witnesses);
   if (!freshness.ok) return freshness;
-  const { freshWithinMs } = options;
   const stale = freshWithinMs === undefined ? undefined : refuseOldServer(freshness.value, Date.now(), freshWithinMs);
   if (stale !== undefined) return stale;
-  let seen = first.value;
+  let seen = held.value.checkpoint.size > size ? held.value : first.value;
   const acceptNewer = async (note: string): Promise<Result<SeenCheckpoint>> => {
     const accepted = await accept(note);
     if (accepted.ok && accepted.value.checkpoint.size >= seen.checkpoint.size) seen = accepted.value;
@@ -141,12 +143,25 @@ export const connect = async (options: ConnectOptions): Promise<Result<Client>> 
     allowTrial: options.allowTrial === true,
     acceptV0: options.acceptV0 === true,
     signer: options.signer,
-    info: info.value,
+    info: { ...info.value, heartbeat },
     freshness: freshness.value,
     seen: () => seen,
     accept: acceptNewer,
     ...reading,
   });
+};
+
+const askLedger = async (server: string, pin: string): Promise<Result<LedgerAnswer>> => {
+  const info = readAnswer(ledgerInfoAnswer, await callJson({ server, method: 'GET', path: '/v1/ledger' }));
+  if (!info.ok || info.value.ledger === pin) return info;
+  const { ledger } = info.value;
+  return refuse(
+    'ledger-elsewhere',
+    'W1',
+    `\`${server}\` serves ledger \`${ledger}\`, the pin is \`${pin}\``,
+    { ledger, pin },
+    'this is another ledger: look at the address, and take the pin from a founder, never from the server',
+  );
 };
 
 /** Reads a token from a file: one line. */

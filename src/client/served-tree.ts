@@ -2,21 +2,24 @@
 import { rootOf } from '../ledger/merkle.ts';
 import { consistencyProof, edgeOf, type HashAt } from '../ledger/proof.ts';
 import type { OtherRoot } from '../ledger/fork-proof.ts';
-import { formatTilePath, hashesFromTiles, readTile, type Tile } from '../ledger/tiles.ts';
+import { formatTilePath, hashesFromTiles, readTile, tileWidth, type Tile } from '../ledger/tiles.ts';
+import { readBody } from './server-call.ts';
 
-const timeoutMs = 10_000;
 // A proof reads a handful of tiles for each eight levels of the tree.
 const mostTiles = 64;
+/** Of a full tile. It is asked of whoever may have lied. */
+const mostBytes = tileWidth * 32;
 
-const fetchTile = async (server: string, tile: Tile): Promise<readonly string[] | undefined> => {
+const fetchTile = async (server: string, tile: Tile, signal: AbortSignal): Promise<readonly string[] | undefined> => {
   try {
     const response = await fetch(`${server}/ledger/tile/${formatTilePath(tile)}`, {
       redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMs),
+      signal,
     });
     if (!response.ok) return undefined;
-    const read = readTile(tile, new Uint8Array(await response.arrayBuffer()));
-    return read.ok ? read.value : undefined;
+    const bytes = await readBody(response, mostBytes);
+    const read = bytes === undefined ? undefined : readTile(tile, bytes);
+    return read?.ok === true ? read.value : undefined;
   } catch {
     return undefined;
   }
@@ -36,7 +39,14 @@ class Missing extends Error {
  * there (c2sp.org/tlog-tiles; anybody may fetch them). Undefined when they do not come. Nothing of it is believed:
  * whoever uses it holds it against signed checkpoints.
  */
-export const servedRoot = async (server: string, from: number, to: number): Promise<OtherRoot | undefined> => {
+export const servedRoot = async (
+  server: string,
+  from: number,
+  to: number,
+  withinMs = 10_000,
+): Promise<OtherRoot | undefined> => {
+  // For all of it: whoever waits for the alarm must not be held up tile by tile.
+  const signal = AbortSignal.timeout(withinMs);
   const tiles = new Map<string, readonly string[]>();
   const hashAt: HashAt = hashesFromTiles((tile) => {
     const hashes = tiles.get(formatTilePath(tile));
@@ -48,7 +58,7 @@ export const servedRoot = async (server: string, from: number, to: number): Prom
       return { root: rootOf(edgeOf(from, hashAt)), hashes: consistencyProof(from, to, hashAt) };
     } catch (error) {
       if (!(error instanceof Missing)) throw error;
-      const hashes = await fetchTile(server, error.tile);
+      const hashes = await fetchTile(server, error.tile, signal);
       if (hashes === undefined) return undefined;
       tiles.set(formatTilePath(error.tile), hashes);
     }

@@ -39,12 +39,13 @@ const reasonOf = (error: unknown): string => {
   return cause?.code ?? cause?.message ?? error.message;
 };
 
-const readBody = async (response: Response): Promise<Buffer | undefined> => {
+/** The body of an answer, or nothing when it is longer than that. */
+export const readBody = async (response: Response, mostBytes: number): Promise<Buffer | undefined> => {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.length;
-    if (size > maxAnswerBytes) return undefined;
+    if (size > mostBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -64,7 +65,7 @@ const once = async (call: Call): Promise<Result<Answer>> => {
       signal: AbortSignal.timeout(Math.ceil(call.timeoutMs ?? defaultTimeoutMs)),
       ...(call.method === 'POST' ? { body: JSON.stringify(call.body ?? {}) } : {}),
     });
-    const body = await readBody(response);
+    const body = await readBody(response, maxAnswerBytes);
     return body === undefined
       ? unreachable(call.server, `its answer is longer than ${maxAnswerBytes} bytes`)
       : ok({ status: response.status, body });

@@ -8,6 +8,8 @@ import { digest } from '../kernel/statements.ts';
 import { readCheckpointNote } from '../ledger/checkpoint.ts';
 import { readHomeFile, withHomeLock, writeHomeFile } from './home-file.ts';
 
+const mostNote = 65_536;
+
 /**
  * What one's own machine remembers of each server's ledger: the pin, what the genesis behind the pin says, and the
  * newest checkpoint seen. A memory that cannot be read is never taken for an empty one: forgetting is what somebody
@@ -20,11 +22,21 @@ const known = shape({
     shape({ tenant: matching(/^[a-z][a-z0-9-]{0,62}$/, 'a tenant name'), log_key: text(500), trial: boolean }),
   ),
   /** Signed note of the newest checkpoint seen, or null. */
-  checkpoint: nullable(text(65_536)),
+  checkpoint: nullable(text(mostNote)),
 });
 export type KnownLedger = Checked<typeof known>;
 const file = recordOf(/^https?:\/\/[^\s/]+$/, known, 10_000);
 type KnownLedgers = { readonly [server: string]: KnownLedger };
+
+// Anybody on the way can add signature lines. What could not be read again would make this machine forget all the rest.
+const tooLong = (length: number): Refused =>
+  refuse(
+    'checkpoint-malformed',
+    'W1',
+    `the checkpoint has ${length} characters, more than ${mostNote}: nobody has so many signatures`,
+    { length },
+    'the server, or something before it, adds to what the log signed: look at the address',
+  );
 
 const damaged = (path: string, why: string): Refused =>
   refuse(
@@ -79,6 +91,8 @@ export const openTrustStore = (home: string): TrustStore => {
     newest,
     remember: (server, ledger) =>
       withHomeLock(path, () => {
+        const { length } = ledger.checkpoint ?? '';
+        if (length > mostNote) return tooLong(length);
         const all = readAll();
         if (!all.ok) return all;
         const before = Object.values(all.value).filter((one) => one.pin === ledger.pin);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { syncFolder } from '../app/sync-folder.ts';
 import { parseCanonical, canonicalize } from '../kernel/canonical-json.ts';
-import { ok, refuse, type Result } from '../kernel/refusal.ts';
+import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
 import { integer, instant, shape, type Checked } from '../kernel/shape.ts';
 import { hash } from '../kernel/statements.ts';
 
@@ -17,8 +18,22 @@ export type AcceptedLoss = Checked<typeof lossShape>;
 
 const fileOf = (dir: string): string => join(dir, 'losses.jsonl');
 
-export const recordLoss = (dir: string, loss: AcceptedLoss): void =>
-  appendFileSync(fileOf(dir), `${canonicalize(loss)}\n`, { mode: 0o600, flush: true });
+/** Keeps the word; a refusal when it may not be on the disk. */
+export const recordLoss = (dir: string, loss: AcceptedLoss): Refused | undefined => {
+  try {
+    appendFileSync(fileOf(dir), `${canonicalize(loss)}\n`, { mode: 0o600, flush: true });
+    syncFolder(dir);
+    return undefined;
+  } catch (error) {
+    return refuse(
+      'store-io',
+      'L28',
+      `\`${fileOf(dir)}\` cannot be written: ${String(error)}`,
+      { dir },
+      'look at its disk and permissions; no loss is accepted that leaves no trace',
+    );
+  }
+};
 
 /** Every loss that was accepted in a data folder, the oldest first. */
 export const readLosses = (dir: string): Result<readonly AcceptedLoss[]> => {

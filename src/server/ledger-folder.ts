@@ -169,14 +169,16 @@ const startIn = async (
   if (shorter !== undefined) return shorter;
   const commonSecret = store.shared === true ? await commonSecretOf(logKey, signer) : ok(undefined);
   if (!commonSecret.ok) return commonSecret;
-  const marked = mark.read();
+  let loss: AcceptedLoss | undefined;
   const started = await startSequencer({
     tenant,
     store,
     decider: lifecycle,
     origin: begun.origin,
     signer,
-    mark,
+    mark: wordFirst(dir, mark, options, (said) => {
+      loss = said;
+    }),
     now: options.now ?? Date.now,
     onAlert: options.onAlert ?? sayAlert,
     fatal: options.fatal ?? endProcess,
@@ -190,19 +192,40 @@ const startIn = async (
   });
   if (!started.ok) return started;
   const sequencer = started.value;
-  // It got this far without a mark only because somebody said so.
-  if (marked.ok && marked.value === undefined && sequencer.quarantine() === undefined) {
-    const { size, root } = sequencer.head();
-    const loss = { accepted_at: instantFromMs((options.now ?? Date.now)()), root, size };
-    recordLoss(dir, loss);
-    (options.onLoss ?? sayLoss)(loss);
-  }
+  if (loss !== undefined) (options.onLoss ?? sayLoss)(loss);
   const close = async (): Promise<void> => {
     await sequencer.close();
     await store.close();
   };
   const cosignedFile = `${markAt.replace(/\.json$/, '')}.cosigned`;
   return ok({ dir, store, sequencer, signer, cosignedFile, commonSecret: commonSecret.value, close });
+};
+
+/**
+ * Where there is no mark, one is only ever written because somebody said so (SPEC L28): their word is kept before it, so
+ * that a process that ends in between has to be told again.
+ */
+const wordFirst = (
+  dir: string,
+  mark: MarkKeeper,
+  { now = Date.now }: OpenOptions,
+  onLoss: (loss: AcceptedLoss) => void,
+): MarkKeeper => {
+  const marked = mark.read();
+  let kept = !marked.ok || marked.value !== undefined;
+  return {
+    read: mark.read,
+    write: async (next) => {
+      if (!kept) {
+        const loss = { accepted_at: instantFromMs(now()), root: next.root, size: next.size };
+        const unkept = recordLoss(dir, loss);
+        if (unkept !== undefined) throw new StoreFailure(unkept.refusal, 'nothing-written');
+        kept = true;
+        onLoss(loss);
+      }
+      await mark.write(next);
+    },
+  };
 };
 
 const sayLoss = ({ size, root }: AcceptedLoss): void => {

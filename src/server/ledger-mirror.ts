@@ -56,6 +56,7 @@ export const mirrorLedger = (
       signedHead: () => sequencer.signedHead(),
       quarantine: () => sequencer.quarantine(),
       subscribe: (listener) => sequencer.subscribe(listener),
+      look: () => sequencer.look(),
       isolate: (damage) => sequencer.isolate(damage),
     },
     logKey: logKey.value,

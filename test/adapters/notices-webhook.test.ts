@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readWebhookTarget } from '../../src/adapters/webhook/webhook-address.ts';
@@ -150,6 +150,28 @@ test('a redirect is not followed, an error is tried again, 410 is final, a huge 
   }
   const sender = webhookSender({ target: target(heard.url), secrets: secrets(secretText) });
   assert.deepEqual(await sender.send({ id: 'a', payload: '{}' }), { sent: false, final: false, why: 'ECONNREFUSED' });
+});
+
+test('a receiver that switches to another protocol is a failure like any other, and is not waited for', async (t) => {
+  const switching = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.write('HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'));
+  });
+  await new Promise<void>((done) => switching.listen(0, '127.0.0.1', done));
+  t.after(() => switching.close());
+  const { port } = switching.address() as AddressInfo;
+  const sender = webhookSender({
+    target: target(`http://127.0.0.1:${port}/in`),
+    secrets: secrets(secretText),
+    timeoutMs: 300,
+  });
+  const sent = sender.send({ id: 'a', payload: '{}' });
+  const late = new Promise((resolve) => setTimeout(resolve, 2000, 'late').unref());
+  assert.deepEqual(await Promise.race([sent, late]), {
+    sent: false,
+    final: false,
+    why: 'the receiver answered 101',
+  });
 });
 
 test('plain bytes in the place of TLS fail, and nothing is sent', async () => {

@@ -2,14 +2,16 @@
 // SPEC L20: what a log takes from those it asks to cosign, over real connections.
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { readWitnessAddress } from '../../src/adapters/witness/witness-address.ts';
 import { witnessClient, witnessesOf } from '../../src/adapters/witness/witness-client.ts';
 import { cosign, cosigner, formatCosignerKey, verifyCosignatures } from '../../src/crypto/cosignature.ts';
-import type { Result } from '../../src/kernel/refusal.ts';
+import { ok, type Result } from '../../src/kernel/refusal.ts';
 import type { Witness } from '../../src/ledger/witness-port.ts';
 import { parseWitnessPolicy } from '../../src/ledger/witness-policy.ts';
 import { judgeCheckpoint, parseAddCheckpoint, type Cosigned } from '../../src/ledger/witness.ts';
+import { pause } from '../crash/killed-child.ts';
 import { log, logKey, site, treeOf, verifierOf, witnessKey, type Site } from './witness-sites.ts';
 
 const at = 1_700_000_000;
@@ -158,6 +160,23 @@ test('L20: no answer, a slow one, a cut one and one without end are refused in t
   refusal(await clientOf(endless.url).cosign(tree.request(5)), 'witness-unreachable', /longer than 16384/);
   const binary = await open(t, (_, response) => response.end(Buffer.from([0xe2, 0x28, 0xa1])));
   refusal(await client(binary.url).cosign(tree.request(5)), 'witness-unreachable', /UTF-8/);
+  // Whoever answers with another protocol gets no socket, and is no promise that nobody keeps.
+  const switching = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.write('HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'));
+  });
+  await new Promise<void>((done) => switching.listen(0, '127.0.0.1', done));
+  t.after(() => switching.close());
+  const { port } = switching.address() as AddressInfo;
+  for (let round = 0; round < 6; round += 1)
+    refusal(
+      await Promise.race([
+        client(`http://127.0.0.1:${port}`).cosign(tree.request(5)),
+        pause(2000).then(() => ok('late')),
+      ]),
+      'witness-unreachable',
+      /another protocol/,
+    );
   const leaving = new AbortController();
   const asked = clientOf(silent.url, 60_000).cosign(tree.request(5, leaving.signal));
   leaving.abort();

@@ -170,7 +170,7 @@ test('L22: a quorum that is missing is an alert, once, and readers still get the
 });
 
 test('L22: on a head that stays, what witnesses said stays beside it with their times, and is renewed', async (t) => {
-  const clock = { seconds: 1_800_000_000 };
+  const clock = { seconds: 1_700_000_000 };
   const { heads, witnesses } = await witnessed(
     t,
     1,
@@ -214,4 +214,31 @@ test('L22: of each size the first witnessed note is kept, and found by the size 
   }
   assert.equal(await heads.coveringAtLeast(10_000), undefined);
   for (const odd of [-1, Number.NaN, 1.5]) assert.equal(await heads.coveringAtLeast(odd), undefined);
+});
+
+test('L22: a witness whose clock is years ahead counts no more than one that is down, and hides no other’s silence', async (t) => {
+  const { heads, sequencer, witnesses, policy, events } = await witnessed(
+    t,
+    3,
+    '2',
+    ([ahead]) => {
+      assert.ok(ahead);
+      ahead.now = () => 253_402_300_799;
+    },
+    { everyMs: 20 },
+  );
+  await until('the quorum', () => heads.newest()?.quorum !== null);
+  const now = Math.floor(Date.now() / 1000);
+  const { by = 0, notBefore = 0 } = heads.newest()?.quorum ?? {};
+  assert.ok(by <= now + 1 && notBefore <= now + 1, `${by}, ${notBefore}`);
+  assert.match(heads.standing().witnesses[0]?.refusal?.message ?? '', /w0`: its clock is \d+ seconds ahead/);
+  assert.ok((heads.standing().witnesses[0]?.cosignedAt ?? 0) <= now + 1);
+  const [, , down] = witnesses;
+  assert.ok(down);
+  down.instead = () => Promise.resolve(refuse('witness-refused', 'L20', 'no', {}, 'ask'));
+  await sequencer.submit(add(1));
+  await until('the new head', () => heads.newest()?.size === 2);
+  // One honest witness and one that lies about the time are no two.
+  assert.equal(verifyWitnessed(heads.newest()?.note ?? '', logKey, policy).ok, false);
+  assert.ok(events.some(({ event, values }) => event === 'witness-failed' && values['witness'] === nameOf(0)));
 });

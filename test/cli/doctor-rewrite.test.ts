@@ -82,3 +82,52 @@ test("Y12: no only by the quorum of one's own policy, fresh, and without witness
   desks.close();
   await running.close();
 });
+
+// All of it is in an operator's hands: which head the witnesses are shown, and which note stands beside the checkpoint.
+test('Y12: an honest witness that is kept at an old head says nothing of what came since', async (t) => {
+  const running = await startRunning();
+  const witness = await httpWitness('witness.example/w1', Buffer.alloc(32, 61), (await running.info()).log_key);
+  t.after(() => witness.close());
+  const old = (await running.info()).checkpoint;
+  const cosigned = async (from: number, shown: string, proof = ''): Promise<string> => {
+    const body = `old ${from}\n${proof}\n${shown}`;
+    const answer = await fetch(`${witness.url}/add-checkpoint`, { method: 'POST', body });
+    assert.equal(answer.status, 200);
+    return shown + (await answer.text());
+  };
+  let note = await cosigned(0, old);
+  await running.ask();
+  await running.ask();
+  note = await cosigned(1, old);
+  const lying = await startLying(running.url);
+  t.after(() => lying.close());
+  lying.lie = (path, text) => {
+    if (path !== '/v1/ledger') return text;
+    const info = JSON.parse(text) as { heartbeat: JsonObject };
+    return JSON.stringify({ ...info, heartbeat: { ...info.heartbeat, note, withheld } });
+  };
+  // What a server says that cannot have them cosign more: nobody waits for it.
+  let withheld: string | null = 'heartbeat-withheld';
+  const desks = new Desks(running);
+  const policy = desks.write('mine.policy', `witness W ${witness.vkey}\nquorum W\n`);
+  const more = ['--witnesses', policy, '--token-file', desks.write('token', running.token)];
+  const env = { COUNTERSIGN_SERVER: lying.url };
+  const { data } = await desks.run('linus', ['doctor', ...more], env);
+  const rewrite = (data['findings'] as unknown as Finding[]).find(({ check }) => check === 'rewrite');
+  assert.match(rewrite?.text ?? '', /: yes, the quorum of your policy has not cosigned what the server shows/);
+  const warned = await desks.run('linus', ['list', ...more], env);
+  assert.match(warned.stderr, /warning:.*is not fresh/);
+  withheld = null;
+  const stale = await desks.run('linus', ['list', '--fresh', '1m', ...more], env);
+  assert.deepEqual([stale.code, stale.refusal['code']], [7, 'checkpoint-stale'], stale.stderr);
+  // One that is only a moment behind is waited for.
+  const { size, checkpoint } = await running.info();
+  const { body } = await running.get<{ hashes: string[] }>(`/v1/ledger/consistency?from=1&to=${size}`);
+  const proof = body.hashes.map((hash) => `${Buffer.from(hash, 'hex').toString('base64')}\n`).join('');
+  setTimeout(() => void cosigned(1, checkpoint, proof).then((late) => (note = late)), 1500);
+  const waited = await desks.run('linus', ['list', '--fresh', '1m', ...more], env);
+  assert.equal(waited.code, 0, waited.stderr);
+  assert.doesNotMatch(waited.stderr, /not fresh/);
+  desks.close();
+  await running.close();
+});

@@ -76,7 +76,18 @@ for (const [inA, inB] of [
     assert.equal(alone.status, 0, alone.stderr);
     assert.equal((JSON.parse(alone.stdout) as JsonObject)['result'], 'FORK');
     // Whoever has met the ledger needs no key; whoever has neither is told.
-    assert.equal((await runCli(['verify', out, '--pin', a.pin], { env: desks.env('linus') })).code, 0);
+    const met = { COUNTERSIGN_HOME: desks.home('linus') };
+    assert.equal((await runCli(['verify', out], { env: met })).code, 0);
+    // C7: the log's key alone makes such a file, and `verify … && deploy` asks for a permit.
+    for (const [asked, env] of [
+      [['--pin', a.pin], met],
+      [['--pin', a.pin, '--min-persons', '2', '--audience', 'deployer', '--allow-trial'], met],
+      [['--action', 'deploy.production'], { ...met, COUNTERSIGN_PIN: a.pin }],
+    ] as const) {
+      const permit = await runCli(['verify', out, ...asked], { env });
+      assert.deepEqual([permit.code, permit.stdout], [7, ''], permit.stderr);
+      assert.match(permit.stderr, /error\[file-malformed\]: .*is a proof of a fork.*--log-key/s);
+    }
     const nothing = await anyone(['verify', out]);
     assert.match(nothing.stderr, /error\[pin-missing\]/);
     const wrongKey = await anyone(['verify', out, '--log-key', vkey.replace(/\+[0-9a-f]{8}\+/, '+00000000+')]);

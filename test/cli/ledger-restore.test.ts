@@ -5,6 +5,7 @@ import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } fro
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
+import { openSqliteStore } from '../../src/adapters/sqlite/sqlite-store.ts';
 import { serveFolder, startRunning, type Running } from '../server/running.ts';
 import { Desks } from './desk.ts';
 import { runCli } from './run-cli.ts';
@@ -181,4 +182,26 @@ test('L28, T5: another history is never joined to a ledger, and what is unsigned
   const hole = await tell(['restore', '--dir', at('forked'), '--from', at('late-copy')]);
   assert.match(hole.stderr, /entry 7: it is missing.*only a missing end can be put back/);
   rmSync(join(at('forked'), 'ledger'), { recursive: true });
+});
+
+// Entries that the rules allow and nobody signed: an insider's withdrawal in the place of an approval, say.
+test('L28: out of another data folder, too, only entries that a signed checkpoint holds are put back', async () => {
+  for (const name of ['into', 'unsigned']) rmSync(at(name), { recursive: true, force: true });
+  cpSync(at('early'), at('into'), { recursive: true });
+  cpSync(at('late'), at('unsigned'), { recursive: true });
+  rmSync(join(at('unsigned'), 'mark'), { recursive: true });
+  const signed = openSqliteStore(join(at('early'), 'ledger'));
+  assert.ok(signed.ok);
+  const [note, { size }] = [await signed.value.checkpoint('main'), await signed.value.head('main')];
+  await signed.value.close();
+  const store = openSqliteStore(join(at('unsigned'), 'ledger'));
+  assert.ok(store.ok && note !== undefined);
+  await store.value.putCheckpoint('main', note);
+  await store.value.close();
+  const before = readFileSync(join(at('into'), 'mark', 'main.json'));
+  const refused = await tell(['restore', '--dir', at('into'), '--from', at('unsigned')]);
+  assert.equal(refused.code, 6, refused.stderr);
+  assert.match(refused.stderr, /what follows stand under no checkpoint that the log key signed/);
+  assert.ok(readFileSync(join(at('into'), 'mark', 'main.json')).equals(before));
+  assert.equal((await tell(['restore', '--dir', at('into')])).entries, size);
 });

@@ -126,6 +126,13 @@ test('L26: an export is checked by a stranger from the pin alone, and whatever i
   const verified = await report('verify', out, '--pin', trial.pin, '--allow-trial');
   assert.deepEqual([verified.code, verified.sound, verified.entries], [0, true, entries]);
   const same = await runCli(['verify', out, '--pin', trial.pin, '--allow-trial']);
+  // C7: any reader can put an export where a script expects a permit.
+  const demands = [['--audience', 'deployer'], ['--min-persons', '2'], ['--unexpired'], ['--target', 'x']];
+  for (const demand of demands) {
+    const permit = await runCli(['verify', out, '--pin', trial.pin, '--allow-trial', ...demand]);
+    assert.deepEqual([permit.code, permit.stdout], [2, ''], permit.stderr);
+    assert.match(permit.stderr, new RegExp(`is the folder of a ledger, and ${demand[0]} is asked of a permit`));
+  }
   assert.equal(same.code, 0, '`verify` takes a folder as well');
   for (const verb of [['verify'], ['ledger', 'verify']]) {
     const careful = await runCli([...verb, out, '--pin', trial.pin]);

@@ -6,6 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { cosign, cosigner, formatCosignerKey } from '../../src/crypto/cosignature.ts';
+import { startRunning } from '../server/running.ts';
 import { lockedAndWitnessed, policyLines } from '../verify/witnessed-world.ts';
 import { runCli, type Ran } from './run-cli.ts';
 
@@ -48,4 +50,39 @@ test('Y11: the reader names witnesses in a file, and is told what they saw', asy
     }
     assert.equal((await run([file, ...own, '--witnesses', join(folder, 'nowhere')])).code, 2);
   }
+});
+
+test('Y12: of a whole ledger witnesses vouch for no more than stands in what they cosigned', async (t) => {
+  const running = await startRunning();
+  t.after(() => running.close());
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-verify-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const key = cosigner('witness.example/w1', Buffer.alloc(32, 61));
+  const cosigned = (note: string): string =>
+    note + cosign(note.slice(0, note.indexOf('\n\n') + 1), key, Math.floor(Date.now() / 1000));
+  const old = (await running.info()).checkpoint;
+  await running.ask();
+  const { checkpoint } = await running.info();
+  await running.server.stop();
+  const policy = join(folder, 'mine.policy');
+  writeFileSync(policy, `witness W ${formatCosignerKey(key)}\nquorum W\n`);
+  const verify = (note: string) => {
+    writeFileSync(join(running.dir, 'mark', 'main.cosigned'), cosigned(note));
+    return runCli([
+      'verify',
+      running.dir,
+      '--pin',
+      running.pin,
+      '--allow-trial',
+      '--witnesses',
+      policy,
+      '--fresh',
+      '1m',
+    ]);
+  };
+  const kept = await verify(old);
+  assert.equal(kept.code, 7, kept.stderr);
+  assert.match(kept.stderr, /error\[checkpoint-unwitnessed\]/);
+  const whole = await verify(checkpoint);
+  assert.equal(whole.code, 0, whole.stderr);
 });

@@ -49,6 +49,22 @@ test('the memory is readable by its owner only, and a damaged one is not taken f
   }
 });
 
+test('a checkpoint with as many signature lines as somebody on the way likes to add does not damage the memory (T5)', async (t) => {
+  const store = openTrustStore(scratch(t));
+  await store.remember('http://127.0.0.1:1', ledger(5));
+  const padding = `— nobody ${Buffer.alloc(9000).toString('base64')}\n`;
+  for (const lines of [5, 6, 80]) {
+    const padded = `${note(6 + lines)}${padding.repeat(lines)}`;
+    assert.ok(readCheckpointNote(padded).ok, 'it is a note like any other');
+    const kept = await store.remember('http://127.0.0.1:1', { ...ledger(0), checkpoint: padded });
+    assert.equal(kept.ok, lines === 5, `${padded.length} characters`);
+    if (!kept.ok) assert.equal(kept.refusal.code, 'checkpoint-malformed');
+    const newest = store.newest(pin);
+    assert.ok(newest.ok, 'what was seen before is not forgotten');
+    assert.equal(sizeOf(newest.value), 11);
+  }
+});
+
 test('two processes at once lose neither record (A19)', async (t) => {
   const home = scratch(t);
   const source = new URL('../../src/client/trust-store.ts', import.meta.url).href;

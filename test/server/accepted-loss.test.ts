@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPEC L28: a ledger without its mark starts on somebody's word alone, and that word stays to be seen.
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { openLedger } from '../../src/server/ledger-folder.ts';
@@ -78,4 +78,23 @@ test('L28: no word helps against a mark that is ahead, and the older flag leaves
   assert.ok(opened.ok && opened.value.sequencer.quarantine() === undefined);
   await opened.value.close();
   assert.deepEqual([told, readFileSync(join(old, 'losses.jsonl'), 'utf8').split('\n').length], [[1], 2]);
+});
+
+test('L28: a process that ends while it takes a ledger without its mark leaves the word, or no mark', async (t) => {
+  const { dir } = await found();
+  t.after(() => rmSync(join(dir, '..'), { recursive: true, force: true }));
+  rmSync(join(dir, 'mark'), { recursive: true });
+  // The word cannot be kept: as if the process had been killed before it was.
+  mkdirSync(join(dir, 'losses.jsonl'));
+  const told: number[] = [];
+  const failed = await openLedger(dir, { acceptLoss: 1, onLoss: ({ size }) => told.push(size) });
+  assert.ok(!failed.ok && failed.refusal.code === 'store-io', 'and its folder is let go of');
+  assert.match(failed.refusal.message, /losses\.jsonl/);
+  assert.deepEqual([told, existsSync(join(dir, 'mark', 'main.json'))], [[], false]);
+  rmdirSync(join(dir, 'losses.jsonl'));
+  const opened = await openLedger(dir, { acceptLoss: 1, onLoss: ({ size }) => told.push(size) });
+  assert.ok(opened.ok && opened.value.sequencer.quarantine() === undefined);
+  await opened.value.close();
+  assert.deepEqual(told, [1]);
+  assert.match(readFileSync(join(dir, 'losses.jsonl'), 'utf8'), /^\{[^}]*"size":1\}\n$/);
 });

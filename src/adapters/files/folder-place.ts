@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { TilePlace } from '../../app/tile-place.ts';
 import { refuse } from '../../kernel/refusal.ts';
@@ -38,7 +39,6 @@ const pathForm = /^(?:[A-Za-z0-9_-][A-Za-z0-9._-]*\/)*[A-Za-z0-9_-][A-Za-z0-9._-
  */
 export const folderPlace = (given: string): TilePlace => {
   const folder = resolve(given);
-  let count = 0;
   const fileOf = (path: string): string => {
     if (!pathForm.test(path)) throw failure(folder, path, 'it is no path of a ledger folder', 'store-corrupt');
     return join(folder, path);
@@ -55,9 +55,7 @@ export const folderPlace = (given: string): TilePlace => {
     get: (path) =>
       guarded(path, async (file) => {
         try {
-          const { size } = await stat(file);
-          if (size > maxBytes) throw failure(folder, path, `it has ${size} bytes`, 'store-corrupt');
-          return await readFile(file);
+          return await readRegular(file, (why) => failure(folder, path, why, 'store-corrupt'));
         } catch (error) {
           if (isGone(error)) return undefined;
           throw error;
@@ -65,7 +63,9 @@ export const folderPlace = (given: string): TilePlace => {
       }),
     put: (path, bytes) =>
       guarded(path, async (file) => {
-        const beside = join(folder, unfinished, `${process.pid}-${(count += 1)}`);
+        const beside = join(folder, unfinished, crypto.randomUUID());
+        for (const one of [path, `${unfinished}/`])
+          if (await leadsElsewhere(folder, one)) throw failure(folder, path, 'a folder above it is a link', 'store-io');
         await mkdir(dirname(beside), { recursive: true, mode: 0o700 });
         await makeFolder(folder, dirname(file));
         try {
@@ -92,6 +92,35 @@ export const folderPlace = (given: string): TilePlace => {
       }
     },
   };
+};
+
+// Whoever filled the folder chose what lies there: of a pipe or a device no size is true and no end comes.
+const readRegular = async (file: string, wrong: (why: string) => StoreFailure): Promise<Uint8Array> => {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const found = await handle.stat();
+    if (!found.isFile()) throw wrong('it is no regular file');
+    if (found.size > maxBytes) throw wrong(`it has ${found.size} bytes`);
+    const bytes = Buffer.alloc(found.size);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = (await handle.read(bytes, length, bytes.length - length, length)).bytesRead;
+    return bytes.subarray(0, length);
+  } finally {
+    await handle.close();
+  }
+};
+
+// A link among the folders of a path would have us write, and make folders, wherever it leads.
+const leadsElsewhere = async (folder: string, path: string): Promise<boolean> => {
+  let at = folder;
+  for (const part of path.split('/').slice(0, -1)) {
+    at = join(at, part);
+    const found = await lstat(at).catch((error: unknown) => (isGone(error) ? undefined : Promise.reject(error)));
+    if (found === undefined) return false;
+    if (found.isSymbolicLink()) return true;
+  }
+  return false;
 };
 
 /** Takes away what a process that was killed left half written. Only for whoever knows that nobody else is writing. */

@@ -58,6 +58,11 @@ export const webhookSender = ({
         request.on('error', (error) =>
           resolve(notSent(limit.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(error))),
         );
+        // Without this node lets go of the request, and neither an answer nor an error ever comes.
+        request.once('upgrade', (_, socket) => {
+          socket.destroy();
+          resolve(notSent('the receiver answered 101'));
+        });
         request.once('response', (response) => {
           const status = response.statusCode ?? 0;
           // Whatever it says is not read: a receiver cannot make us hold its answer.

@@ -76,6 +76,11 @@ export const postCheckpoint = ({ url, allows }: WitnessAddress, timeoutMs: numbe
           resolve(exchange(bytes, signal, limit, false));
         else failed(error);
       });
+      // Without this node lets go of the request, and says nothing any more: neither an answer nor an error.
+      request.once('upgrade', (_, socket) => {
+        socket.destroy();
+        resolve({ failed: 'it answers in another protocol' });
+      });
       request.once('response', (response) => void readAnswer(response).then(resolve, failed));
       request.end(bytes);
     });
