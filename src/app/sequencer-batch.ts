@@ -262,7 +262,7 @@ const keptAnswer = (kept: JsonValue): KeptOutcome | undefined => {
   return index === null && refused !== null ? { index, refusal: refused } : undefined;
 };
 
-export const refuseConflict = (key: string): Refused =>
+const refuseConflict = (key: string): Refused =>
   refuse(
     'idempotency-conflict',
     'L12',

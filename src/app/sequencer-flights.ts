@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import { refuse, type Refused } from '../kernel/refusal.ts';
-import { refuseConflict } from './sequencer-batch.ts';
 import type { Submission } from './sequencer-intake.ts';
 
 type Keyed = NonNullable<Submission['idempotency']>;
 
 const nameOf = ({ principal, route, key }: Keyed): string => JSON.stringify([principal, route, key]);
 
-/** Idempotency keys whose first command is on its way in this process; between processes the kept answer decides. */
+/**
+ * Idempotency keys whose first command is on its way in this process; between processes the kept answer decides. Another
+ * body is not refused for good while the first is on its way: nobody can find yet what the first one did, if it did anything.
+ */
 export class Flights {
-  readonly #bodies = new Map<string, string>();
+  readonly #names = new Set<string>();
 
   enter(keyed: Keyed | undefined): Refused | undefined {
     if (keyed === undefined) return undefined;
-    const body = this.#bodies.get(nameOf(keyed));
-    if (body === undefined) {
-      this.#bodies.set(nameOf(keyed), keyed.bodyDigest);
+    const name = nameOf(keyed);
+    if (!this.#names.has(name)) {
+      this.#names.add(name);
       return undefined;
     }
-    if (body !== keyed.bodyDigest) return refuseConflict(keyed.key);
     return refuse(
       'idempotency-in-flight',
       'L12',
@@ -29,6 +30,6 @@ export class Flights {
   }
 
   leave(keyed: Keyed | undefined): void {
-    if (keyed !== undefined) this.#bodies.delete(nameOf(keyed));
+    if (keyed !== undefined) this.#names.delete(nameOf(keyed));
   }
 }

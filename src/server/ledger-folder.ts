@@ -27,7 +27,7 @@ import type { AgentTiming } from './log-agent.ts';
 import { lostDatabase, whyLost } from './lost-database.ts';
 import { commonSecretOf, findLogKey, logKeyFile, openLogKey, type LogKey } from './open-log-key.ts';
 import { readServerConfig } from './server-config.ts';
-import { openStoreOf } from './store-config.ts';
+import { openStoreOf, type StoreConfig } from './store-config.ts';
 
 /** The one tenant of a data folder. */
 export const tenant = 'main';
@@ -119,6 +119,14 @@ const noLedger = (dir: string): Refused =>
     'found one with `countersign init`, or look at `--dir`',
   );
 
+/** Where a data folder's ledger lies, by its settings; refuses a folder that holds none. Opens nothing. */
+export const findStore = (dir: string, { store }: Pick<OpenOptions, 'store'>): Result<StoreConfig | undefined> => {
+  const config = readServerConfig(dir);
+  if (!config.ok) return config;
+  const { store: configured } = config.value;
+  return store === undefined && configured === undefined && isFree(pathsOf(dir).store) ? noLedger(dir) : ok(configured);
+};
+
 /**
  * Opens the ledger of a data folder and starts deciding. A damaged one starts in quarantine: it reads and exports, and
  * refuses commands with `ledger-quarantined`. Refuses when there is no ledger, another process has it, or the log key
@@ -126,10 +134,9 @@ const noLedger = (dir: string): Refused =>
  */
 export const openLedger = async (dir: string, options: OpenOptions = {}): Promise<Result<RunningLedger>> => {
   const paths = pathsOf(dir);
-  const config = readServerConfig(dir);
-  if (!config.ok) return config;
-  const { store: configured } = config.value;
-  if (options.store === undefined && configured === undefined && isFree(paths.store)) return noLedger(dir);
+  const there = findStore(dir, options);
+  if (!there.ok) return there;
+  const configured = there.value;
   const logKey = findLogKey(dir);
   if (!logKey.ok) return logKey;
   const store = options.store === undefined ? await openStoreOf(dir, configured, true) : ok(options.store);

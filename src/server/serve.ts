@@ -11,7 +11,7 @@ import { openFrontDoor, type FrontDoor } from './front-door.ts';
 import { InFlight } from './guard.ts';
 import { answering, mount } from './http-server.ts';
 import { keepViews } from './keep-views.ts';
-import { openLedger, type RunningLedger } from './ledger-folder.ts';
+import { findStore, openLedger, type RunningLedger } from './ledger-folder.ts';
 import { mirrorLedger, rememberedBy } from './ledger-mirror.ts';
 import { startMetrics } from './metrics.ts';
 import { startNotices, type Notices } from './notices.ts';
@@ -48,6 +48,9 @@ export const startServer = async (options: ServeOptions): Promise<Result<Running
   const settled = settle(options);
   if (!settled.ok) return settled;
   const settings = settled.value;
+  // A folder without a ledger is said before a port that is in use.
+  const there = findStore(options.dir, options);
+  if (!there.ok) return there;
   const log = startLog(options.log ?? ((lines) => process.stderr.write(lines)));
   const door = await openFrontDoor(settings, log);
   if (!door.ok) return door;
