@@ -194,6 +194,8 @@ export class PostgresCluster {
     const child = this.#process;
     if (child !== undefined && child.exitCode === null && child.signalCode === null) {
       const ended = new Promise((resolve) => child.once('exit', resolve));
+      // Nothing else may be left to keep this process here until then.
+      child.ref();
       child.stdin?.end();
       await ended;
     }
