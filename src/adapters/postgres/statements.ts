@@ -56,12 +56,14 @@ export const addBlob = statement(
   'insert into blobs (tenant, digest, bytes) values ($1, $2, $3) on conflict do nothing',
 );
 
+// Key by key out of the index, whatever the planner thinks of how many there are: a join would read all that are kept.
 export const answers = statement(
   'answers',
   `select asked.place, kept.body, kept.answer, kept.at
   from unnest($2::text[], $3::text[], $4::text[]) with ordinality as asked (principal, route, key, place)
-  join answers as kept on kept.tenant = $1
-    and (kept.principal, kept.route, kept.key) = (asked.principal, asked.route, asked.key)`,
+  cross join lateral (
+    select body, answer, at from answers
+    where tenant = $1 and principal = asked.principal and route = asked.route and key = asked.key limit 1) as kept`,
 );
 export const addAnswers = statement(
   'add-answers',
