@@ -245,6 +245,32 @@ describe('the PostgreSQL store', { skip }, () => {
     assert.doesNotMatch(inspect([store, other], { depth: 9 }), /secret-word-42/);
   });
 
+  it('reads what was written whatever user and database are set to, and is refused what a policy hides', async (t) => {
+    const schema = newSchema();
+    await (await openPostgres(t, { schema })).close();
+    const role = `role_${schema}`;
+    await askPostgres(
+      `create role ${role} login password 'secret-word-42'; grant usage on schema ${schema} to ${role};
+      grant select, insert, update, delete on all tables in schema ${schema} to ${role};
+      alter role ${role} set bytea_output = escape; alter role ${role} set client_min_messages = error`,
+    );
+    t.after(() => askPostgres(`drop owned by ${role}; drop role ${role}`));
+    const address = { ...addressOf((await postgresUrl()) ?? ''), user: role, password: 'secret-word-42' };
+    const store = await openPostgres(t, { address, schema });
+    await append(store, 'main', ['a']);
+    assert.equal(Buffer.from((await store.entries('main', 0, 1))[0]?.bytes ?? []).toString(), 'a');
+    const occasion = { at: '2026-11-23T12:00:00.000Z' as Instant, why: 'case 7' };
+    await store.putHold('main', '*', occasion);
+    await store.putOpening('main', 'sha256:a', { salt: 's', text: 'words' });
+    await askPostgres(`alter table ${schema}.holds enable row level security`);
+    await assert.rejects(store.holds('main'), isFailure('store-unfit'));
+    await assert.rejects(
+      store.eraseOpening('main', { commitment: 'sha256:a', ...occasion }, []),
+      isFailure('store-unfit'),
+    );
+    assert.equal((await store.opening('main', 'sha256:a'))?.text, 'words');
+  });
+
   it('L15: says which servers it tried, and no password', async () => {
     const address = addressOf('postgres://ada:secret-word-42@127.0.0.1:1,localhost:2/gate');
     const refused = await openPostgresStore({ address, single: true, patienceMs: 0 });
