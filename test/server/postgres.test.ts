@@ -198,4 +198,15 @@ describe('a ledger in PostgreSQL', { skip }, () => {
       assert.equal((JSON.parse(erased.stdout) as { erased: string[] }).erased.length, 1, erased.stderr);
       assert.equal((await askPostgres(`select * from ${schema}.openings`)).length, 0);
     }));
+
+  it('H8: gets tokens, and is looked at by doctor, without a ledger in the folder', () =>
+    inFolder(async (dir) => {
+      const founded = await foundLedger(dir, { ...founding(), config: configFor(newSchema()) });
+      assert.ok(founded.ok, founded.ok ? '' : founded.refusal.message);
+      const env = password === null ? {} : { PGPASSWORD: password };
+      const token = await runCli(['token', 'create', '--dir', dir, '--name', 'ci', '--expires', '1d'], { env });
+      assert.equal(token.code, 0, token.stderr);
+      const doctor = await runCli(['doctor', '--dir', dir, '--json'], { env });
+      assert.match(doctor.stdout, /at size 1, apart from the database/, doctor.stderr);
+    }));
 });
