@@ -51,10 +51,13 @@ export const eraseFrom = async (what: string, options: TextOptions): Promise<voi
     readonly erased: readonly string[];
     readonly before: readonly string[];
     readonly never: readonly string[];
+    readonly shared: readonly string[];
   };
   if (json) return printJson(done);
   for (const commitment of done.erased) print(commitment);
   say(`Erased ${done.erased.length}; ${done.before.length} were erased before, ${done.never.length} never had a text.`);
+  for (const commitment of done.shared)
+    say(`Left: another request names it as well. Erase it by itself if you mean it: ${visibleText(commitment)}`);
   if (done.erased.length > 0)
     say('Copies that people, exports and backups hold are not touched. The ledger replays as before.');
 };
