@@ -209,4 +209,23 @@ describe('a ledger in PostgreSQL', { skip }, () => {
       const doctor = await runCli(['doctor', '--dir', dir, '--json'], { env });
       assert.match(doctor.stdout, /at size 1, apart from the database/, doctor.stderr);
     }));
+
+  it('H8: of two that found in one place at once one does, and the other leaves nothing behind', () =>
+    inFolder(async (dir) => {
+      const config = configFor(newSchema());
+      const other = { ...signedGenesis({ nonce: 'f'.repeat(32) }), logSeed };
+      const dirs = [dir, `${dir}-other`];
+      const both = await Promise.all([
+        foundLedger(dirs[0] ?? '', { ...founding(), config }),
+        foundLedger(dirs[1] ?? '', { ...other, config }),
+      ]);
+      assert.equal(both.filter(({ ok }) => ok).length, 1, JSON.stringify(both));
+      const won = both.findIndex(({ ok }) => ok);
+      assert.ok(!existsSync(dirs[1 - won] ?? ''));
+      const opened = await openLedger(dirs[won] ?? '');
+      assert.ok(opened.ok, opened.ok ? '' : opened.refusal.message);
+      const quarantine = opened.value.sequencer.quarantine();
+      await opened.value.close();
+      assert.equal(quarantine, undefined);
+    }));
 });
