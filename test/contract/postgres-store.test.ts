@@ -197,6 +197,28 @@ describe('the PostgreSQL store', { skip }, () => {
     await assert.rejects(store.leafHashes('main', 0, 3), isFailure('store-corrupt'));
     await askPostgres(`update ${schema}.heads set edge = 'nonsense'`);
     await assert.rejects(store.head('main'), isFailure('store-corrupt'));
+    const occasion = { at: '2026-11-23T12:00:00.000Z' as Instant, why: 'case 7' };
+    await askPostgres(`update ${schema}.heads set edge = '[]'`);
+    for (const commitment of ['sha256:a', 'sha256:b'])
+      await store.putOpening('main', commitment, { salt: 's', text: 'words' });
+    await store.eraseOpening('main', { commitment: 'sha256:a', ...occasion }, []);
+    await store.putHold('main', '*', occasion);
+    await store.writeViews('main', [{ view: 'v', key: 'k', value: 1 }]);
+    await askPostgres(
+      `update ${schema}.openings set words = '7 7'; update ${schema}.erasures set why = 'x'; update ${schema}.holds set why = '{';
+      update ${schema}.view_rows set value = ''`,
+    );
+    for (const read of [
+      () => store.opening('main', 'sha256:b'),
+      () => store.openings('main', '', 9),
+      () => store.erasure('main', 'sha256:a'),
+      () => store.erasures('main', '', 9),
+      () => store.holds('main'),
+      () => store.eraseOpening('main', { commitment: 'sha256:b', ...occasion }, []),
+      () => store.viewRow('main', 'v', 'k'),
+      () => store.viewRows('main', 'v', '', 9),
+    ])
+      await assert.rejects(read, isFailure('store-corrupt'), String(read));
     await askPostgres(`drop table ${schema}.blobs`);
     await assert.rejects(store.blob('main', 'sha256:x'), isFailure('store-corrupt'));
   });

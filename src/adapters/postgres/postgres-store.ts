@@ -126,8 +126,8 @@ const open = async (options: PostgresOptions, place: string): Promise<LedgerStor
 
 const storeOf = (batches: LedgerBatches, session: Session, writer: string, place: string): LedgerStore => {
   const reads = new LedgerReads((statement, values) => session.read(statement, values), place);
-  const views = new TenantViews(session);
-  const texts = new TenantTexts(batches, session);
+  const views = new TenantViews(session, place);
+  const texts = new TenantTexts(batches, session, place);
   let ended = false;
   // Every method begins here.
   const checked = <T>(tenant: string, work: () => Promise<T>): Promise<T> => {
