@@ -54,7 +54,7 @@ export const eraseFrom = async (what: string, options: TextOptions): Promise<voi
     readonly shared: readonly string[];
   };
   if (json) return printJson(done);
-  for (const commitment of done.erased) print(commitment);
+  for (const commitment of done.erased) print(visibleText(commitment));
   say(`Erased ${done.erased.length}; ${done.before.length} were erased before, ${done.never.length} never had a text.`);
   for (const commitment of done.shared)
     say(`Left: another request names it as well. Erase it by itself if you mean it: ${visibleText(commitment)}`);
@@ -84,6 +84,6 @@ export const listHolds = async ({ dir, json }: TextOptions): Promise<void> => {
   if (holds.length === 0) say('There never was a hold.');
   for (const { name, at, why, lifted } of holds)
     print(
-      `${lifted === null ? 'held  ' : 'lifted'}  ${name}  since ${at}: ${visibleText(why)}${lifted === null ? '' : `; lifted ${lifted.at}: ${visibleText(lifted.why)}`}`,
+      `${lifted === null ? 'held  ' : 'lifted'}  ${visibleText(name)}  since ${visibleText(at)}: ${visibleText(why)}${lifted === null ? '' : `; lifted ${visibleText(lifted.at)}: ${visibleText(lifted.why)}`}`,
     );
 };

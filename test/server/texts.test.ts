@@ -208,7 +208,11 @@ test('SPEC L31: a text that was changed or brought back behind the server is fou
   const back = await replay(running);
   assert.equal(back.damage?.index, 2);
   assert.match(back.damage?.what ?? '', /there again although it was erased/);
-  sql('DELETE FROM openings; DELETE FROM erasures');
+  sql("INSERT INTO holds (name, at, why) VALUES ('*' || char(27) || '[8m', char(27) || '[2J', 'x')");
+  const listed = await runCli(['ledger', 'hold', 'list', '--dir', running.dir]);
+  assert.match(listed.stdout, /held/);
+  assert.ok(!listed.stdout.includes('\u001b'), 'what was changed is shown, and moves no cursor');
+  sql('DELETE FROM openings; DELETE FROM erasures; DELETE FROM holds');
   const report = await replay(running);
   assert.deepEqual([report.sound, report.texts], [true, { named: 2, kept: 0, erased: 0, none: 2 }]);
   await running.close();
