@@ -16,7 +16,7 @@ import {
 import { rulesFor, semanticsInForce } from '../kernel/semantics.ts';
 import { isObject } from '../kernel/shape.ts';
 import { isRecordable, joinEntry, parseEntry } from '../ledger/entry.ts';
-import { leafOf, rootOf } from '../ledger/merkle.ts';
+import { leafHash, leafOf, rootOf } from '../ledger/merkle.ts';
 import type { MerkleSlab } from '../ledger/slab.ts';
 import type { KeptAnswer, LedgerHead, StoreBatch, StoredEntry } from '../ledger/store.ts';
 import type { EntryClock } from './sequencer-clock.ts';
@@ -241,6 +241,9 @@ class RunningBatch<State, Command extends JsonObject, Event extends JsonObject> 
     const entry = stored === undefined ? undefined : parseEntry(stored.bytes);
     if (stored === undefined || entry === undefined || !entry.ok)
       throw new DamageFound({ index, what: 'an entry that was answered for cannot be read' });
+    // Read again from the store, which others can change: what is answered must be what was decided.
+    if (leafHash(stored.bytes) !== this.#context.slab.hashAt(0, index))
+      throw new DamageFound({ index, what: 'its bytes are not those that were appended' });
     const events = entry.value.events as readonly Event[];
     const decision: Decision<Event> =
       refusal === null ? { kind: 'accepted', events } : { kind: 'refused', refusal, events };

@@ -242,15 +242,18 @@ export class Sequencer<State, Command extends JsonObject, Event extends JsonObje
     this.#refuseAll(this.#queue.splice(0), refuseQuarantined(quarantineFrom(damage.index, damage.what)));
   }
 
-  /** Answers what is waiting, stops the followers, keeps the last checkpoint. The store stays open. */
-  async close(): Promise<void> {
+  /**
+   * Answers what is waiting, stops the followers, keeps the last checkpoint. The store stays open. A ledger that turned out
+   * to be another's than the key's must keep no checkpoint of it.
+   */
+  async close({ keepCheckpoint = true }: { readonly keepCheckpoint?: boolean } = {}): Promise<void> {
     const closing = refuse('ledger-unavailable', 'L12', 'the ledger is being closed', {}, 'try again when it runs');
     this.#stopped ??= closing.refusal;
     for (const timer of this.#timers) clearInterval(timer);
     if (!this.#isIdle()) await new Promise<void>((resolve) => this.#idle.push(resolve));
     await this.#newest;
     for (const follower of this.#followers) await follower.stop();
-    const note = this.#note();
+    const note = keepCheckpoint ? this.#note() : null;
     if (this.#stopped === closing.refusal && this.#quarantine === undefined && note !== null)
       await this.#options.store.putCheckpoint(this.#options.tenant, note);
   }

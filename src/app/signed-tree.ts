@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ok, refuse, type Refused, type Result } from '../kernel/refusal.ts';
-import { rootOf } from '../ledger/merkle.ts';
+import { leafHash, rootOf } from '../ledger/merkle.ts';
 import { consistencyProof, inclusionProof } from '../ledger/proof.ts';
 import type { MerkleSlab } from '../ledger/slab.ts';
 import { holdsTile, tileBytes, type Tile } from '../ledger/tiles.ts';
@@ -58,6 +58,11 @@ export class SignedTree {
     )
       return entryUnknown(`there is no way from size ${from} to ${to}`);
     return ok(consistencyProof(from, to, this.#slab.hashAt));
+  }
+
+  /** Whether these are the bytes of that entry, signed or about to be. */
+  holds(index: number, bytes: Uint8Array): boolean {
+    return index >= 0 && index < this.#slab.size && this.#slab.hashAt(0, index) === leafHash(bytes);
   }
 
   /** Root of an earlier size, or undefined beyond what is signed. */

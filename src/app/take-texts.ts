@@ -34,7 +34,8 @@ export const takeTexts = async (store: LedgerStore, tenant: string, supply: Text
 
 // Before the texts: a store keeps no erasure of what it never had.
 const takeErasures = async (store: LedgerStore, tenant: string, { erasures }: TextSupply): Promise<number> => {
-  const held = (await store.holds(tenant)).some(({ name, lifted }) => lifted === null && name === '*');
+  // Whose text it was is not asked: while anything is held, no copy is believed that a text is gone for good.
+  const held = (await store.holds(tenant)).some(({ lifted }) => lifted === null);
   let kept = 0;
   for (let after = ''; ; ) {
     const page = await erasures(after, atOnce);

@@ -19,11 +19,15 @@ export type TextSupply = {
 /** The ledger whose texts it is about. */
 export type TextTarget = { readonly store: LedgerStore; readonly tenant: string; readonly namesText: NamesText };
 
-/** Commitments by what became of them: erased now, erased before, or without a text that was ever kept. */
+/**
+ * Commitments by what became of them: erased now, erased before, without a text that was ever kept, or left since the
+ * text is named by another request as well.
+ */
 export type Erased = {
   readonly erased: readonly string[];
   readonly before: readonly string[];
   readonly never: readonly string[];
+  readonly shared: readonly string[];
 };
 
 const pageSize = 256;
@@ -82,12 +86,21 @@ export const eraseTexts = async (target: TextTarget, what: string, occasion: Occ
   const targets = await targetsOf(target, what);
   if (!targets.ok) return targets;
   const standing = (await store.holds(tenant)).filter(({ lifted }) => lifted === null);
-  for (const [commitment, requests] of targets.value) {
+  // Everybody can name the commitment of somebody else in a request of their own: erasing that is not meant for it.
+  const isShared = ([commitment, requests]: readonly [string, ReadonlySet<string>]): boolean =>
+    commitment !== what && requests.size > 1;
+  const [shared, own] = [[...targets.value].filter(isShared), [...targets.value].filter((one) => !isShared(one))];
+  for (const [commitment, requests] of own) {
     const hold = standing.find(({ name }) => name === commitment || name === '*' || requests.has(name));
     if (hold !== undefined) return { ok: false, refusal: heldFailure(hold, commitment).refusal };
   }
-  const done = { erased: [] as string[], before: [] as string[], never: [] as string[] };
-  for (const [commitment, requests] of targets.value) {
+  const done = {
+    erased: [] as string[],
+    before: [] as string[],
+    never: [] as string[],
+    shared: shared.map(([commitment]) => commitment),
+  };
+  for (const [commitment, requests] of own) {
     // The store looks at the holds once more, in the same step.
     const erased = await store.eraseOpening(tenant, { commitment, ...occasion }, [...requests]);
     const before = !erased && (await store.erasure(tenant, commitment)) !== undefined;

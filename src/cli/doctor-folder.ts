@@ -174,6 +174,9 @@ const examineMark = (dir: string, given: string | undefined): readonly Finding[]
         'find out who took it; if it was you, start once with --accept-missing-mark',
       ),
     ];
+  const config = readServerConfig(dir);
+  if (config.ok && config.value.store !== undefined)
+    return [well('mark', `at size ${mark.value.size}, apart from the database that holds the ledger`)];
   const apart = statSync(file).dev !== statSync(join(dir, 'ledger')).dev;
   return [
     apart

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { visibleText } from '../client/visible-text.ts';
 import { refuse, type JsonObject, type Result } from '../kernel/refusal.ts';
 import type { Hold } from '../ledger/store.ts';
+import { readServerConfig } from '../server/server-config.ts';
+import { openStoreOf } from '../server/store-config.ts';
 import { carryOut, giveOrder, type TextOrder } from '../server/text-orders.ts';
 import { askPerson } from './ask-person.ts';
 import { fail, orFail, print, printJson, say, usage } from './output.ts';
 
 export type TextOptions = { readonly dir: string; readonly why?: string; readonly yes?: true; readonly json: boolean };
 
-// On a stopped server's folder here and now; a server that has it does it itself.
+// On a stopped server's folder here and now; a server that has it does it itself. A store that is shared has its own lock.
 const order = async (dir: string, given: TextOrder): Promise<Result<JsonObject>> => {
-  if (!existsSync(join(dir, 'ledger')))
+  const config = readServerConfig(dir);
+  if (!config.ok) return config;
+  const { store: configured } = config.value;
+  if (configured === undefined && !existsSync(join(dir, 'ledger')))
     return refuse(
       'ledger-missing',
       'H8',
@@ -21,7 +25,7 @@ const order = async (dir: string, given: TextOrder): Promise<Result<JsonObject>>
       { dir },
       'look at `--dir`; an export holds copies, and nothing is erased there',
     );
-  const store = openSqliteStore(join(dir, 'ledger'));
+  const store = await openStoreOf(dir, configured);
   if (!store.ok) return store.refusal.code === 'store-locked' ? giveOrder(dir, given) : store;
   try {
     return await carryOut(store.value, given, Date.now());
@@ -47,10 +51,13 @@ export const eraseFrom = async (what: string, options: TextOptions): Promise<voi
     readonly erased: readonly string[];
     readonly before: readonly string[];
     readonly never: readonly string[];
+    readonly shared: readonly string[];
   };
   if (json) return printJson(done);
-  for (const commitment of done.erased) print(commitment);
+  for (const commitment of done.erased) print(visibleText(commitment));
   say(`Erased ${done.erased.length}; ${done.before.length} were erased before, ${done.never.length} never had a text.`);
+  for (const commitment of done.shared)
+    say(`Left: another request names it as well. Erase it by itself if you mean it: ${visibleText(commitment)}`);
   if (done.erased.length > 0)
     say('Copies that people, exports and backups hold are not touched. The ledger replays as before.');
 };
@@ -77,6 +84,6 @@ export const listHolds = async ({ dir, json }: TextOptions): Promise<void> => {
   if (holds.length === 0) say('There never was a hold.');
   for (const { name, at, why, lifted } of holds)
     print(
-      `${lifted === null ? 'held  ' : 'lifted'}  ${name}  since ${at}: ${visibleText(why)}${lifted === null ? '' : `; lifted ${lifted.at}: ${visibleText(lifted.why)}`}`,
+      `${lifted === null ? 'held  ' : 'lifted'}  ${visibleText(name)}  since ${visibleText(at)}: ${visibleText(why)}${lifted === null ? '' : `; lifted ${visibleText(lifted.at)}: ${visibleText(lifted.why)}`}`,
     );
 };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { visibleText } from '../client/visible-text.ts';
 import { refuse } from '../kernel/refusal.ts';
+import { readServerConfig } from '../server/server-config.ts';
 import { mintToken, readTokens, revokeToken } from '../server/tokens.ts';
 import { durationMs } from './duration.ts';
 import { examples } from './help.ts';
@@ -27,7 +28,8 @@ const dirOption = (): Option =>
 
 // A token beside no ledger would be a file that nobody reads.
 const checkFolder = (dir: string): void => {
-  if (existsSync(join(dir, 'ledger'))) return;
+  const config = orFail(readServerConfig(dir));
+  if (config.store !== undefined || existsSync(join(dir, 'ledger'))) return;
   fail(
     refuse(
       'ledger-missing',

@@ -139,7 +139,8 @@ const writeGenesis = async (
     });
     if (!started.ok) return started;
     const { decision } = await started.value.submit(genesis, { attachments });
-    await started.value.close();
+    // Refused where somebody else founded at the same moment, whose ledger stands there now.
+    await started.value.close({ keepCheckpoint: decision.kind === 'accepted' });
     return decision.kind === 'refused' ? { ok: false, refusal: decision.refusal } : ok(null);
   } finally {
     await store.value.close();

@@ -15,6 +15,7 @@ import { verifyCheckpoint } from '../ledger/checkpoint.ts';
 import { leafHash } from '../ledger/merkle.ts';
 import { StoreFailure } from '../ledger/store.ts';
 import { formatCompiledPolicy, policyDigest } from '../policy/policy-shape.ts';
+import { blobAsAppended, entryAsAppended } from './as-appended.ts';
 import { tenant, type RunningLedger } from './ledger-folder.ts';
 import { namesIn } from './answer-names.ts';
 import { json, problemReply, text, type Reply } from './reply.ts';
@@ -141,9 +142,12 @@ export const entries: Handler = async (context, call) => {
   const size = sizeOf(context);
   const to = Math.min(size, from.value + Math.max(1, limit.value));
   const stored = from.value < to ? await context.ledger.store.entries(tenant, from.value, to) : [];
+  const indexes = Array.from({ length: Math.max(0, to - from.value) }, (_, at) => from.value + at);
   const page: EntriesPage = {
     from: from.value,
-    entries: stored.map(({ bytes }) => Buffer.from(bytes).toString('utf8')),
+    entries: indexes.map((index, at) =>
+      Buffer.from(entryAsAppended(context.sequencer.tree, index, stored[at])).toString('utf8'),
+    ),
     next: to < size && from.value < size ? to : null,
   };
   return json(page);
@@ -185,7 +189,7 @@ export const blob: Handler = async ({ ledger, sequencer }, call) => {
   return {
     status: 200,
     type: 'application/octet-stream',
-    body: bytes,
+    body: blobAsAppended(digest, bytes),
     headers: { 'cache-control': 'private, max-age=86400, immutable', 'content-disposition': 'attachment' },
   };
 };

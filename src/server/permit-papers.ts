@@ -4,6 +4,7 @@ import { BrokenInvariant, type Result } from '../kernel/refusal.ts';
 import { readCheckpointNote } from '../ledger/checkpoint.ts';
 import { cosignedNotes } from '../verify/collect-witnessed.ts';
 import { blobsNamed, endsOf, entriesFor, type FileParts } from '../verify/collect.ts';
+import { blobAsAppended, entryAsAppended } from './as-appended.ts';
 import { tenant, type RunningLedger } from './ledger-folder.ts';
 import type { ServerContext } from './server-context.ts';
 
@@ -31,8 +32,8 @@ export class Papers {
     const known = this.#entries.get(index);
     if (known !== undefined) return known;
     const [stored] = await this.#ledger.store.entries(tenant, index, index + 1);
-    if (stored === undefined) throw new BrokenInvariant(`entry ${index} is missing`);
-    const text = Buffer.from(stored.bytes).toString('utf8');
+    const bytes = entryAsAppended(this.#ledger.sequencer.tree, index, stored);
+    const text = Buffer.from(bytes).toString('utf8');
     this.note(index, text);
     return text;
   }
@@ -42,8 +43,7 @@ export class Papers {
     const known = this.#blobs.get(digest);
     if (known !== undefined) return known;
     const bytes = await this.#ledger.store.blob(tenant, digest);
-    if (bytes === undefined) throw new BrokenInvariant(`document \`${digest}\` is missing`);
-    const base64 = encodeBase64(bytes);
+    const base64 = encodeBase64(blobAsAppended(digest, bytes));
     for (const [oldest, text] of this.#blobs) {
       if (this.#blobBytes + base64.length <= blobBytesKept) break;
       this.#blobs.delete(oldest);

@@ -453,4 +453,32 @@ describe('fsck', () => {
     assert.ok(blind.ok && blind.value.sound, 'this is why the mark is kept elsewhere');
     assert.ok(seeing.ok && seeing.value.damage?.index === 4);
   });
+
+  it('L11, L12: a kept answer is not given out of an entry that was changed while it was in use', async (t) => {
+    const kept = written(t);
+    const store = kept.open();
+    t.after(() => store.close());
+    const { sequencer, alerts } = await startTally(store, kept.mark);
+    const [entry] = await store.entries('main', 3, 4);
+    const bytes = Buffer.from(entry?.bytes ?? [])
+      .toString('utf8')
+      .replace('"total":6', '"total":7');
+    assert.ok(bytes.includes('"total":7'));
+    sql(
+      kept.file,
+      `UPDATE entries SET bytes = x'${Buffer.from(bytes).toString('hex')}', leaf = x'${leafHash(Buffer.from(bytes))}' WHERE idx = 3`,
+    );
+    const answer = await sequencer.submit(add(3), {
+      idempotency: { principal: 'p', route: 'r', key: 'key 3', bodyDigest: 'body' },
+    });
+    assert.equal(
+      answer.decision.kind === 'refused' ? answer.decision.refusal.code : JSON.stringify(answer),
+      'ledger-quarantined',
+    );
+    assert.deepEqual(
+      alerts.map(({ index }) => index),
+      [3],
+    );
+    await sequencer.close();
+  });
 });

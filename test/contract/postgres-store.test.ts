@@ -197,6 +197,28 @@ describe('the PostgreSQL store', { skip }, () => {
     await assert.rejects(store.leafHashes('main', 0, 3), isFailure('store-corrupt'));
     await askPostgres(`update ${schema}.heads set edge = 'nonsense'`);
     await assert.rejects(store.head('main'), isFailure('store-corrupt'));
+    const occasion = { at: '2026-11-23T12:00:00.000Z' as Instant, why: 'case 7' };
+    await askPostgres(`update ${schema}.heads set edge = '[]'`);
+    for (const commitment of ['sha256:a', 'sha256:b'])
+      await store.putOpening('main', commitment, { salt: 's', text: 'words' });
+    await store.eraseOpening('main', { commitment: 'sha256:a', ...occasion }, []);
+    await store.putHold('main', '*', occasion);
+    await store.writeViews('main', [{ view: 'v', key: 'k', value: 1 }]);
+    await askPostgres(
+      `update ${schema}.openings set words = '7 7'; update ${schema}.erasures set why = 'x'; update ${schema}.holds set why = '{';
+      update ${schema}.view_rows set value = ''`,
+    );
+    for (const read of [
+      () => store.opening('main', 'sha256:b'),
+      () => store.openings('main', '', 9),
+      () => store.erasure('main', 'sha256:a'),
+      () => store.erasures('main', '', 9),
+      () => store.holds('main'),
+      () => store.eraseOpening('main', { commitment: 'sha256:b', ...occasion }, []),
+      () => store.viewRow('main', 'v', 'k'),
+      () => store.viewRows('main', 'v', '', 9),
+    ])
+      await assert.rejects(read, isFailure('store-corrupt'), String(read));
     await askPostgres(`drop table ${schema}.blobs`);
     await assert.rejects(store.blob('main', 'sha256:x'), isFailure('store-corrupt'));
   });
@@ -243,6 +265,32 @@ describe('the PostgreSQL store', { skip }, () => {
     const other = await openPostgresStore({ address, single: true, schema: newSchema() });
     assert.ok(!other.ok && other.refusal.code === 'store-unfit', JSON.stringify(other));
     assert.doesNotMatch(inspect([store, other], { depth: 9 }), /secret-word-42/);
+  });
+
+  it('reads what was written whatever user and database are set to, and is refused what a policy hides', async (t) => {
+    const schema = newSchema();
+    await (await openPostgres(t, { schema })).close();
+    const role = `role_${schema}`;
+    await askPostgres(
+      `create role ${role} login password 'secret-word-42'; grant usage on schema ${schema} to ${role};
+      grant select, insert, update, delete on all tables in schema ${schema} to ${role};
+      alter role ${role} set bytea_output = escape; alter role ${role} set client_min_messages = error`,
+    );
+    t.after(() => askPostgres(`drop owned by ${role}; drop role ${role}`));
+    const address = { ...addressOf((await postgresUrl()) ?? ''), user: role, password: 'secret-word-42' };
+    const store = await openPostgres(t, { address, schema });
+    await append(store, 'main', ['a']);
+    assert.equal(Buffer.from((await store.entries('main', 0, 1))[0]?.bytes ?? []).toString(), 'a');
+    const occasion = { at: '2026-11-23T12:00:00.000Z' as Instant, why: 'case 7' };
+    await store.putHold('main', '*', occasion);
+    await store.putOpening('main', 'sha256:a', { salt: 's', text: 'words' });
+    await askPostgres(`alter table ${schema}.holds enable row level security`);
+    await assert.rejects(store.holds('main'), isFailure('store-unfit'));
+    await assert.rejects(
+      store.eraseOpening('main', { commitment: 'sha256:a', ...occasion }, []),
+      isFailure('store-unfit'),
+    );
+    assert.equal((await store.opening('main', 'sha256:a'))?.text, 'words');
   });
 
   it('L15: says which servers it tried, and no password', async () => {

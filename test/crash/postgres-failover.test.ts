@@ -2,6 +2,7 @@
 // The machine of the primary dies under load, the standby is promoted: the ledger goes on there by itself, and nothing
 // that was acknowledged is lost.
 import assert from 'node:assert/strict';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { join } from 'node:path';
 import { openPostgresStore, type PostgresOptions } from '../../src/adapters/postgres/postgres-store.ts';
@@ -115,6 +116,54 @@ describe('a primary that dies', { skip }, () => {
       await cancelled;
     } finally {
       cluster(1).thaw();
+    }
+  });
+
+  it('L15, L16: that warning is heard where warnings are turned off, and in any language', async (t) => {
+    // A server that speaks German: of its words nothing else is needed here.
+    const german = createServer((client) => {
+      const server = connect(cluster(0).socket);
+      server.on('data', (data) =>
+        client.write(Buffer.from(data.toString('latin1').replaceAll('SWARNING\0', 'SWARNUNG\0'), 'latin1')),
+      );
+      client.on('data', (data) => server.write(data));
+      for (const [one, other] of [[client, server] as const, [server, client] as const]) {
+        one.on('close', () => other.destroy());
+        one.on('error', () => other.destroy());
+      }
+    });
+    await new Promise<void>((resolve) => german.listen(0, '127.0.0.1', resolve));
+    t.after(() => german.close());
+    const { port } = german.address() as AddressInfo;
+    const { address } = options('heard');
+    const cases: readonly (readonly [string, PostgresOptions['address']])[] = [
+      ['alter role countersign set client_min_messages = error', address],
+      ['alter role countersign reset client_min_messages', { ...address, servers: [{ host: '127.0.0.1', port }] }],
+    ];
+    for (const [setting, at] of cases) {
+      await cluster(0).query(setting);
+      const store = await openPostgresStore({ ...options('heard'), address: at, settleMs: 0 });
+      assert.ok(store.ok, store.ok ? '' : store.refusal.message);
+      t.after(() => store.value.close());
+      await append(store.value, 'main', ['a']);
+      cluster(1).freeze();
+      try {
+        const appended = append(store.value, 'main', ['b']);
+        const refused = assert.rejects(
+          appended,
+          (error) => error instanceof StoreFailure && error.outcome === 'unknown',
+          setting,
+        );
+        await until('a commit waits', async () => {
+          const [row] = await cluster(0).query(
+            `select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`,
+          );
+          return row !== undefined;
+        });
+        await refused;
+      } finally {
+        cluster(1).thaw();
+      }
     }
   });
 

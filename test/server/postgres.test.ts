@@ -8,13 +8,18 @@ import { after, describe, it } from 'node:test';
 import { openPostgresStore } from '../../src/adapters/postgres/postgres-store.ts';
 import { openLedgerSource, readIdentity } from '../../src/cli/ledger-source.ts';
 import { fsck } from '../../src/app/fsck.ts';
+import type { Accepted } from '../../src/contract/api.ts';
+import { digestOf } from '../../src/crypto/digest.ts';
+import { canonicalize } from '../../src/kernel/canonical-json.ts';
 import { refuse } from '../../src/kernel/refusal.ts';
 import { StoreFailure, type LedgerStore } from '../../src/ledger/store.ts';
 import { lifecycle } from '../../src/lifecycle/lifecycle.ts';
 import { foundLedger } from '../../src/server/found-ledger.ts';
 import { openLedger } from '../../src/server/ledger-folder.ts';
 import { parseServerConfig } from '../../src/server/server-config.ts';
+import { openStoreOf } from '../../src/server/store-config.ts';
 import { mintToken } from '../../src/server/tokens.ts';
+import { runCli } from '../cli/run-cli.ts';
 import { addressOf, askPostgres, newSchema, postgresUrl, skip } from '../support/postgres.ts';
 import { logSeed, serveFolder, signedGenesis, stopAll } from './running.ts';
 
@@ -157,5 +162,70 @@ describe('a ledger in PostgreSQL', { skip }, () => {
       assert.match((await try_(configFor(schema, '  ca-file: nothing.pem\n'))).message, /ca-file.*nothing.pem/);
       const misspelt = parseServerConfig('store:\n  postgres: x\n  singel: true\n');
       assert.ok(!misspelt.ok && /line 3.*store.singel/.test(misspelt.refusal.message));
+    }));
+
+  it('L31, L25: texts are held and erased, and views built, where the ledger lies, and not in what another left in the folder', () =>
+    inFolder(async (dir) => {
+      const schema = newSchema();
+      const founded = await foundLedger(dir, { ...founding(), config: configFor(schema) });
+      assert.ok(founded.ok, founded.ok ? '' : founded.refusal.message);
+      const minted = mintToken(dir, { label: 'test', validMs: 86_400_000 });
+      assert.ok(minted.ok);
+      const running = await serveFolder(dir, minted.value.token, founded.value.ledger);
+      const reason = { salt: '1'.repeat(32), text: 'Ada Lovelace asked me to' };
+      const asked = running.requestBody({ reason: digestOf(canonicalize(reason)) });
+      const { body } = await running.post<Accepted>('/v1/requests', { ...asked, reason });
+      const env = password === null ? {} : { PGPASSWORD: password };
+      const ledger = (...args: readonly string[]) => runCli(['ledger', ...args, '--dir', dir, '--json'], { env });
+      const erase = () => ledger('erase', body.request, '--why', 'case 7', '--yes');
+      for (const stage of ['served', 'stopped']) {
+        // What lay there before the ledger was kept in PostgreSQL.
+        if (stage === 'served') await ((await openStoreOf(dir, undefined)) as { value: LedgerStore }).value.close();
+        if (stage === 'stopped') await running.server.stop();
+        const held = await ledger('hold', 'add', '*', '--why', stage);
+        assert.equal(held.code, 0, held.stderr);
+        assert.deepEqual(JSON.parse(held.stdout), { held: '*', already: false });
+        const refused = await erase();
+        assert.match(refused.stderr, /text-held/, stage);
+        const rows = await askPostgres(`select why from ${schema}.holds where lifted_at is null`);
+        assert.deepEqual(rows, [{ why: JSON.stringify(stage) }]);
+        assert.equal((await ledger('hold', 'remove', '*', '--why', 'over')).code, 0);
+        const built = await ledger('rebuild');
+        assert.equal(built.code, 0, built.stderr);
+      }
+      assert.equal((await askPostgres(`select * from ${schema}.openings`)).length, 1);
+      const erased = await erase();
+      assert.equal((JSON.parse(erased.stdout) as { erased: string[] }).erased.length, 1, erased.stderr);
+      assert.equal((await askPostgres(`select * from ${schema}.openings`)).length, 0);
+    }));
+
+  it('H8: gets tokens, and is looked at by doctor, without a ledger in the folder', () =>
+    inFolder(async (dir) => {
+      const founded = await foundLedger(dir, { ...founding(), config: configFor(newSchema()) });
+      assert.ok(founded.ok, founded.ok ? '' : founded.refusal.message);
+      const env = password === null ? {} : { PGPASSWORD: password };
+      const token = await runCli(['token', 'create', '--dir', dir, '--name', 'ci', '--expires', '1d'], { env });
+      assert.equal(token.code, 0, token.stderr);
+      const doctor = await runCli(['doctor', '--dir', dir, '--json'], { env });
+      assert.match(doctor.stdout, /at size 1, apart from the database/, doctor.stderr);
+    }));
+
+  it('H8: of two that found in one place at once one does, and the other leaves nothing behind', () =>
+    inFolder(async (dir) => {
+      const config = configFor(newSchema());
+      const other = { ...signedGenesis({ nonce: 'f'.repeat(32) }), logSeed };
+      const dirs = [dir, `${dir}-other`];
+      const both = await Promise.all([
+        foundLedger(dirs[0] ?? '', { ...founding(), config }),
+        foundLedger(dirs[1] ?? '', { ...other, config }),
+      ]);
+      assert.equal(both.filter(({ ok }) => ok).length, 1, JSON.stringify(both));
+      const won = both.findIndex(({ ok }) => ok);
+      assert.ok(!existsSync(dirs[1 - won] ?? ''));
+      const opened = await openLedger(dirs[won] ?? '');
+      assert.ok(opened.ok, opened.ok ? '' : opened.refusal.message);
+      const quarantine = opened.value.sequencer.quarantine();
+      await opened.value.close();
+      assert.equal(quarantine, undefined);
     }));
 });

@@ -51,7 +51,7 @@ test('SPEC L31: erased while it serves: gone from every file, shown as erased, r
   const erased = await ledger(running, 'erase', id, '--why', 'asked for, case 7', '--yes');
   assert.equal(erased.code, 0, erased.stderr);
   const done = JSON.parse(erased.stdout) as { erased: string[] };
-  assert.deepEqual(done, { erased: [reasonIs, commentIs], before: [], never: [] });
+  assert.deepEqual(done, { erased: [reasonIs, commentIs], before: [], never: [], shared: [] });
   const view = await running.show(id);
   assert.deepEqual([view.reason, view.reason_salt, view.reason_state], [null, null, 'erased']);
   assert.equal(view.reason_erased?.why, 'asked for, case 7');
@@ -118,6 +118,23 @@ test('SPEC L31: a legal hold of a request, a text or everything makes erasing re
   assert.equal((await ledger(running, 'erase', reasonIs, '--why', 'asked for', '--yes')).code, 0);
   const report = await replay(running);
   assert.deepEqual(report.texts, { named: 2, kept: 1, erased: 1, none: 0 });
+  await running.close();
+});
+
+test('SPEC L31: whoever names the text of another in their own request does not get it erased with that', async () => {
+  const running = await startRunning();
+  const { id, reasonIs, commentIs } = await asked(running, 'a');
+  // Commitments are there for every reader to see; who signs one need not know the text.
+  const { body: own } = await running.post<Accepted>('/v1/requests', running.requestBody({ reason: reasonIs }));
+  const erase = (what: string) => ledger(running, 'erase', what, '--why', 'asked for', '--yes');
+  const none = { erased: [], before: [], never: [], shared: [] };
+  assert.deepEqual(JSON.parse((await erase(own.request)).stdout), { ...none, shared: [reasonIs] });
+  assert.equal((await running.show(id)).reason, text);
+  // Nor do they keep it from being erased: named by itself it is, and the rest of the request is at once.
+  const rest = await erase(id);
+  assert.deepEqual(JSON.parse(rest.stdout), { ...none, erased: [commentIs], shared: [reasonIs] });
+  assert.deepEqual(JSON.parse((await erase(reasonIs)).stdout), { ...none, erased: [reasonIs] });
+  assert.equal((await running.show(id)).reason_state, 'erased');
   await running.close();
 });
 
@@ -191,7 +208,11 @@ test('SPEC L31: a text that was changed or brought back behind the server is fou
   const back = await replay(running);
   assert.equal(back.damage?.index, 2);
   assert.match(back.damage?.what ?? '', /there again although it was erased/);
-  sql('DELETE FROM openings; DELETE FROM erasures');
+  sql("INSERT INTO holds (name, at, why) VALUES ('*' || char(27) || '[8m', char(27) || '[2J', 'x')");
+  const listed = await runCli(['ledger', 'hold', 'list', '--dir', running.dir]);
+  assert.match(listed.stdout, /held/);
+  assert.ok(!listed.stdout.includes('\u001b'), 'what was changed is shown, and moves no cursor');
+  sql('DELETE FROM openings; DELETE FROM erasures; DELETE FROM holds');
   const report = await replay(running);
   assert.deepEqual([report.sound, report.texts], [true, { named: 2, kept: 0, erased: 0, none: 2 }]);
   await running.close();
@@ -262,6 +283,19 @@ test('SPEC L31: texts go through import and restore, never back to where they we
   assert.deepEqual([kept.code, kept['texts']], [0, 0]);
   assert.match(kept.stderr, /1 texts are kept in .* that were erased in/);
   assert.deepEqual(await texts(at('filled')), { named: 4, kept: 4, erased: 0, none: 0 }, 'a copy erases nothing');
+
+  // Of a text that is not there yet, too: while it is held here, no copy says that it is gone.
+  for (const [name, held] of [
+    ['by-text', commentIs],
+    ['by-request', id],
+  ] as const) {
+    assert.equal((await importing('bare', name)).code, 0);
+    await run('hold', 'add', held, '--why', 'a lawsuit', '--dir', at(name));
+    const taken = await run('restore', '--dir', at(name), '--from', at('copy'));
+    assert.deepEqual([taken.code, taken['texts']], [0, 3], taken.stderr);
+    assert.equal((await run('restore', '--dir', at(name), '--from', at('whole')))['texts'], 1, name);
+    assert.deepEqual(await texts(at(name)), { named: 4, kept: 4, erased: 0, none: 0 });
+  }
 
   const stray = canonicalize({ salt: '9'.repeat(32), text: 'never asked' });
   for (const [path, words, what] of [

@@ -77,8 +77,9 @@ export class Connection {
     });
     this.#client.on('error', () => this.destroy());
     this.#client.on('end', () => this.destroy());
-    this.#client.on('notice', ({ severity }) => {
-      if (severity === 'WARNING') this.#warned = true;
+    // The server says the severity in its own language; whatever only informs has the code of success.
+    this.#client.on('notice', ({ severity, code }) => {
+      if (severity === 'WARNING' || code !== '00000') this.#warned = true;
     });
   }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Instant } from '../../kernel/instant.ts';
-import type { JsonValue } from '../../kernel/refusal.ts';
 import { emptyEdge, rootOf } from '../../ledger/merkle.ts';
 import type { IdempotencyKey, KeptAnswer, LedgerHead, Opening, StoredBlob, StoredEntry } from '../../ledger/store.ts';
 import type { Answer, Row, Statement, Value } from './connection.ts';
 import { corrupt } from './postgres-failure.ts';
 import * as sql from './statements.ts';
+import { storedJson, storedText } from './stored-json.ts';
 
 /** Where to ask: a session, or the connection that holds a batch. Rejects with a `StoreFailure`. */
 export type Ask = (statement: Statement, values: readonly Value[]) => Promise<Answer>;
@@ -34,7 +34,7 @@ export class LedgerReads {
 
   headOf(row: Row): LedgerHead {
     const size = row['size'] as number;
-    const hashes = this.#json(row['edge']);
+    const hashes = storedJson(this.#place, row['edge']);
     if (!Array.isArray(hashes) || !hashes.every((item) => typeof item === 'string'))
       throw corrupt(this.#place, 'the head is not what was written');
     return { size, root: row['root'] as string, edge: { size, hashes }, time: row['time'] as Instant | null };
@@ -73,7 +73,7 @@ export class LedgerReads {
     for (const row of rows)
       kept[(row['place'] as number) - 1] = {
         bodyDigest: row['body'] as string,
-        answer: this.#json(row['answer']),
+        answer: storedJson(this.#place, row['answer']),
         at: row['at'] as Instant,
       };
     return kept;
@@ -85,25 +85,17 @@ export class LedgerReads {
 
   async opening(tenant: string, commitment: string): Promise<Opening | undefined> {
     const row = await this.#one(sql.opening, [tenant, commitment]);
-    return row && readOpening(row);
+    return row && readOpening(this.#place, row);
   }
 
   async #one(statement: Statement, values: readonly Value[]): Promise<Row | undefined> {
     return (await this.#ask(statement, values)).rows[0];
   }
-
-  #json(text: unknown): JsonValue {
-    try {
-      return JSON.parse(text as string) as JsonValue;
-    } catch {
-      throw corrupt(this.#place, 'a row is not what was written');
-    }
-  }
 }
 
-export const readOpening = (row: Row): Opening => ({
+export const readOpening = (place: string, row: Row): Opening => ({
   salt: row['salt'] as string,
-  text: JSON.parse(row['words'] as string) as string,
+  text: storedText(place, row['words']),
 });
 
 const hexOf = (value: unknown): string => {

@@ -46,6 +46,12 @@ const settingsOf = (schema: string, remoteApply: boolean, lockMs: number): reado
   ['search_path', `"${schema}", pg_temp`],
   ['default_transaction_isolation', 'read committed'],
   ['default_transaction_read_only', 'off'],
+  // Where they are turned off nobody hears that a commit is on one machine only.
+  ['client_min_messages', 'warning'],
+  // What answers are read as.
+  ['bytea_output', 'hex'],
+  // Rows that a policy hides, such as holds, are an error and not absent.
+  ['row_security', 'off'],
   ['synchronous_commit', remoteApply ? 'remote_apply' : 'on'],
   ['lock_timeout', String(lockMs)],
   ['idle_in_transaction_session_timeout', String(idleMs)],
@@ -120,8 +126,8 @@ const open = async (options: PostgresOptions, place: string): Promise<LedgerStor
 
 const storeOf = (batches: LedgerBatches, session: Session, writer: string, place: string): LedgerStore => {
   const reads = new LedgerReads((statement, values) => session.read(statement, values), place);
-  const views = new TenantViews(session);
-  const texts = new TenantTexts(batches, session);
+  const views = new TenantViews(session, place);
+  const texts = new TenantTexts(batches, session, place);
   let ended = false;
   // Every method begins here.
   const checked = <T>(tenant: string, work: () => Promise<T>): Promise<T> => {

@@ -5,19 +5,21 @@ import type { LedgerBatches } from './ledger-batches.ts';
 import { readOpening } from './ledger-reads.ts';
 import type { Session } from './session.ts';
 import * as sql from './statements.ts';
+import { storedText } from './stored-json.ts';
 
-const reasonOf = (row: Row, column: string): string => JSON.parse(row[column] as string) as string;
-const erasureOf = (row: Row): Erasure => ({
+const erasureOf = (place: string, row: Row): Erasure => ({
   commitment: row['commitment'] as string,
   at: row['at'] as Erasure['at'],
-  why: reasonOf(row, 'why'),
+  why: storedText(place, row['why']),
 });
-const holdOf = (row: Row): Hold => ({
+const holdOf = (place: string, row: Row): Hold => ({
   name: row['name'] as string,
   at: row['at'] as Hold['at'],
-  why: reasonOf(row, 'why'),
+  why: storedText(place, row['why']),
   lifted:
-    row['lifted_at'] === null ? null : { at: row['lifted_at'] as Occasion['at'], why: reasonOf(row, 'lifted_why') },
+    row['lifted_at'] === null
+      ? null
+      : { at: row['lifted_at'] as Occasion['at'], why: storedText(place, row['lifted_why']) },
 });
 
 /**
@@ -28,34 +30,38 @@ const holdOf = (row: Row): Hold => ({
 export class TenantTexts {
   readonly #batches: LedgerBatches;
   readonly #session: Session;
+  readonly #place: string;
 
-  constructor(batches: LedgerBatches, session: Session) {
+  constructor(batches: LedgerBatches, session: Session, place: string) {
     this.#batches = batches;
     this.#session = session;
+    this.#place = place;
   }
 
   async openings(tenant: string, after: string, limit: number): Promise<readonly StoredOpening[]> {
     const { rows } = await this.#session.read(sql.openings, [tenant, after, limit]);
-    return rows.map((row) => ({ commitment: row['commitment'] as string, opening: readOpening(row) }));
+    return rows.map((row) => ({ commitment: row['commitment'] as string, opening: readOpening(this.#place, row) }));
   }
 
   async erasure(tenant: string, commitment: string): Promise<Erasure | undefined> {
     const { rows } = await this.#session.read(sql.erasure, [tenant, commitment]);
-    return rows[0] && erasureOf(rows[0]);
+    return rows[0] && erasureOf(this.#place, rows[0]);
   }
 
   async erasures(tenant: string, after: string, limit: number): Promise<readonly Erasure[]> {
-    return (await this.#session.read(sql.erasures, [tenant, after, limit])).rows.map(erasureOf);
+    return (await this.#session.read(sql.erasures, [tenant, after, limit])).rows.map((row) =>
+      erasureOf(this.#place, row),
+    );
   }
 
   async holds(tenant: string): Promise<readonly Hold[]> {
-    return (await this.#session.read(sql.holds, [tenant])).rows.map(holdOf);
+    return (await this.#session.read(sql.holds, [tenant])).rows.map((row) => holdOf(this.#place, row));
   }
 
   erase(tenant: string, { commitment, at, why }: Erasure, names: readonly string[]): Promise<boolean> {
     return this.#batches.run(tenant, async (tx) => {
       const standing = await tx.ask(sql.standingHold, [tenant, [commitment, '*', ...names]]);
-      if (standing.rows[0] !== undefined) throw heldFailure(holdOf(standing.rows[0]), commitment);
+      if (standing.rows[0] !== undefined) throw heldFailure(holdOf(this.#place, standing.rows[0]), commitment);
       const erased = await tx.ask(sql.eraseOpening, [tenant, commitment]);
       if (erased.rows.length === 0) return false;
       await tx.ask(sql.addErasure, [tenant, commitment, at, JSON.stringify(why)]);

@@ -3,27 +3,29 @@ import type { JsonValue } from '../../kernel/refusal.ts';
 import type { FollowerCursor, RowClaim, ViewRow, ViewWrite } from '../../ledger/store.ts';
 import type { Session } from './session.ts';
 import * as sql from './statements.ts';
+import { storedJson } from './stored-json.ts';
 
 const keyOf = (key: string): Uint8Array => Buffer.from(key, 'utf8');
 const textOf = (key: unknown): string => Buffer.from(key as Uint8Array).toString('utf8');
-const parsed = (value: unknown): JsonValue => JSON.parse(value as string) as JsonValue;
 
 /** Views and follower cursors of the tenants. */
 export class TenantViews {
   readonly #session: Session;
+  readonly #place: string;
 
-  constructor(session: Session) {
+  constructor(session: Session, place: string) {
     this.#session = session;
+    this.#place = place;
   }
 
   async row(tenant: string, view: string, key: string): Promise<JsonValue | undefined> {
     const { rows } = await this.#session.read(sql.viewRow, [tenant, view, keyOf(key)]);
-    return rows[0] && parsed(rows[0]['value']);
+    return rows[0] && storedJson(this.#place, rows[0]['value']);
   }
 
   async rows(tenant: string, view: string, after: string, limit: number): Promise<readonly ViewRow[]> {
     const { rows } = await this.#session.read(sql.viewRows, [tenant, view, keyOf(after), limit]);
-    return rows.map(({ key, value }) => ({ key: textOf(key), value: parsed(value) }));
+    return rows.map(({ key, value }) => ({ key: textOf(key), value: storedJson(this.#place, value) }));
   }
 
   async cursor(tenant: string, follower: string): Promise<number | undefined> {
