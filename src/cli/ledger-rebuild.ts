@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { FollowerLoop } from '../app/sequencer-follower.ts';
 import { ViewKeeper } from '../app/view-keeper.ts';
 import { refuse } from '../kernel/refusal.ts';
@@ -12,8 +9,10 @@ import { MerkleSlab } from '../ledger/slab.ts';
 import type { LedgerStore } from '../ledger/store.ts';
 import { tenant } from '../server/ledger-folder.ts';
 import { readOrder, removeOrder, writeOrder, type RebuildOrder } from '../server/rebuild-order.ts';
+import { readServerConfig } from '../server/server-config.ts';
+import { holdsLedger, openStoreOf } from '../server/store-config.ts';
 import { ledgerViews } from '../server/totals-view.ts';
-import { fail, printJson, say } from './output.ts';
+import { fail, orFail, printJson, say } from './output.ts';
 import { startProgress } from './progress.ts';
 
 type RebuildOptions = { readonly dir: string; readonly json: boolean };
@@ -24,10 +23,11 @@ const hashesAtOnce = 4096;
 
 /**
  * `ledger rebuild`: views are made again from nothing (SPEC L25), by the server of the folder while it goes on, or here
- * when it is stopped. Notices have rows of their own, of what was sent, and are left as they are.
+ * when it is stopped; in PostgreSQL always here, and servers go on with the rows that are put in place. Notices have rows of their own, of what was sent, and are left as they are.
  */
 export const rebuildViews = async ({ dir, json }: RebuildOptions): Promise<void> => {
-  if (!existsSync(join(dir, 'ledger')))
+  const config = orFail(readServerConfig(dir));
+  if (!holdsLedger(dir, config.store))
     fail(
       refuse(
         'ledger-missing',
@@ -37,7 +37,7 @@ export const rebuildViews = async ({ dir, json }: RebuildOptions): Promise<void>
         'name the data folder of the server with `--dir`',
       ).refusal,
     );
-  const store = openSqliteStore(join(dir, 'ledger'));
+  const store = await openStoreOf(dir, config.store);
   if (!store.ok && store.refusal.code !== 'store-locked') fail(store.refusal);
   const done = store.ok ? await buildHere(store.value) : await orderOf(dir);
   if (json) printJson(done);

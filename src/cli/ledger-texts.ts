@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
 import { visibleText } from '../client/visible-text.ts';
 import { refuse, type JsonObject, type Result } from '../kernel/refusal.ts';
 import type { Hold } from '../ledger/store.ts';
+import { readServerConfig } from '../server/server-config.ts';
+import { holdsLedger, openStoreOf } from '../server/store-config.ts';
 import { carryOut, giveOrder, type TextOrder } from '../server/text-orders.ts';
 import { askPerson } from './ask-person.ts';
 import { fail, orFail, print, printJson, say, usage } from './output.ts';
 
 export type TextOptions = { readonly dir: string; readonly why?: string; readonly yes?: true; readonly json: boolean };
 
-// On a stopped server's folder here and now; a server that has it does it itself.
+// On a stopped server's folder here and now; a server that has it does it itself. A ledger in PostgreSQL is nobody's alone.
 const order = async (dir: string, given: TextOrder): Promise<Result<JsonObject>> => {
-  if (!existsSync(join(dir, 'ledger')))
+  const config = readServerConfig(dir);
+  if (!config.ok) return config;
+  if (!holdsLedger(dir, config.value.store))
     return refuse(
       'ledger-missing',
       'H8',
@@ -21,7 +22,7 @@ const order = async (dir: string, given: TextOrder): Promise<Result<JsonObject>>
       { dir },
       'look at `--dir`; an export holds copies, and nothing is erased there',
     );
-  const store = openSqliteStore(join(dir, 'ledger'));
+  const store = await openStoreOf(dir, config.value.store);
   if (!store.ok) return store.refusal.code === 'store-locked' ? giveOrder(dir, given) : store;
   try {
     return await carryOut(store.value, given, Date.now());
