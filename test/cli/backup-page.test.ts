@@ -9,7 +9,7 @@ import { found, serveFolder, type Running } from '../server/running.ts';
 import { Desks } from './desk.ts';
 
 const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
-const section = page.slice(page.indexOf('## Backup and restore'), page.indexOf('## What is not there yet'));
+const section = page.slice(page.indexOf('## Backup and restore'), page.indexOf('## PostgreSQL'));
 const blocks = [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
 
 let [running, desks]: [Running | undefined, Desks | undefined] = [undefined, undefined];
