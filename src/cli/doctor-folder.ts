@@ -197,7 +197,13 @@ const examineMirror = (dir: string, mark: string | undefined): readonly Finding[
   const file = join(mirror, 'checkpoint');
   const held = existsSync(file) ? readCheckpointNote(readFileSync(file, 'utf8')) : undefined;
   if (held?.ok !== true)
-    return [wrong('mirror', `\`${mirror}\` holds no checkpoint that can be read`, 'look whether its disk is there; a new mirror is made when the server starts')];
+    return [
+      wrong(
+        'mirror',
+        `\`${mirror}\` holds no checkpoint that can be read`,
+        'look whether its disk is there; a new mirror is made when the server starts',
+      ),
+    ];
   const marked = markFile(mark ?? join(dir, 'mark', 'main.json')).read();
   const behind = (marked.ok ? (marked.value?.size ?? 0) : 0) - held.value.size;
   return [
