@@ -28,6 +28,8 @@ export const examineFolder = async (
   alone: boolean,
 ): Promise<readonly Finding[]> => {
   const config = readServerConfig(dir);
+  if (!config.ok && !existsSync(join(dir, 'ledger')))
+    return [wrong('settings', config.refusal.message, config.refusal.help)];
   if (!holdsLedger(dir, config.ok ? config.value.store : undefined))
     return [wrong('folder', `there is no ledger in \`${dir}\``, 'found one with `countersign init`, or look at --dir')];
   const source = await openLedgerSource(dir, mark);
