@@ -13,6 +13,7 @@ import { logKeyInAgent } from '../server/log-agent.ts';
 import { undeliveredView } from '../server/notices.ts';
 import { findLogKey, logKeyFile, openLogKey } from '../server/open-log-key.ts';
 import { readServerConfig } from '../server/server-config.ts';
+import { holdsLedger } from '../server/store-config.ts';
 import { readTokens } from '../server/tokens.ts';
 import { alertsFinding, doubtful, unseen, well, wrong, type Finding } from './doctor-finding.ts';
 import { isLost, openLedgerSource, readIdentity, type LedgerSource } from './ledger-source.ts';
@@ -27,7 +28,9 @@ export const examineFolder = async (
   alone: boolean,
 ): Promise<readonly Finding[]> => {
   const config = readServerConfig(dir);
-  if (!existsSync(join(dir, 'ledger')) && (!config.ok || config.value.store === undefined))
+  if (!config.ok && !existsSync(join(dir, 'ledger')))
+    return [wrong('settings', config.refusal.message, config.refusal.help)];
+  if (!holdsLedger(dir, config.ok ? config.value.store : undefined))
     return [wrong('folder', `there is no ledger in \`${dir}\``, 'found one with `countersign init`, or look at --dir')];
   const source = await openLedgerSource(dir, mark);
   const ledger = source.ok
@@ -171,19 +174,20 @@ const examineMark = (dir: string, given: string | undefined): readonly Finding[]
       wrong(
         'mark',
         `the mark \`${file}\` is gone`,
-        'find out who took it; if it was you, start once with --accept-missing-mark',
+        'find out who took it; if it was you, look what is missing (`countersign ledger restore`), then start once with --accept-loss SIZE',
       ),
     ];
+  const at = `at size ${mark.value.size}`;
   const config = readServerConfig(dir);
   if (config.ok && config.value.store !== undefined)
-    return [well('mark', `at size ${mark.value.size}, apart from the database that holds the ledger`)];
+    return [well('mark', `${at}; the ledger lies in PostgreSQL`)];
   const apart = statSync(file).dev !== statSync(join(dir, 'ledger')).dev;
   return [
     apart
-      ? well('mark', `at size ${mark.value.size}, on another device than the ledger`)
+      ? well('mark', `${at}, on another device than the ledger`)
       : doubtful(
           'mark',
-          `at size ${mark.value.size}, on the same device as the ledger: whoever puts an old copy back takes both back`,
+          `${at}, on the same device as the ledger: whoever puts an old copy back takes both back`,
           'keep it elsewhere: countersign serve --mark FILE',
         ),
   ];
@@ -196,7 +200,13 @@ const examineMirror = (dir: string, mark: string | undefined): readonly Finding[
   const file = join(mirror, 'checkpoint');
   const held = existsSync(file) ? readCheckpointNote(readFileSync(file, 'utf8')) : undefined;
   if (held?.ok !== true)
-    return [wrong('mirror', `\`${mirror}\` holds no checkpoint that can be read`, 'look whether its disk is there')];
+    return [
+      wrong(
+        'mirror',
+        `\`${mirror}\` holds no checkpoint that can be read`,
+        'look whether its disk is there; a new mirror is made when the server starts',
+      ),
+    ];
   const marked = markFile(mark ?? join(dir, 'mark', 'main.json')).read();
   const behind = (marked.ok ? (marked.value?.size ?? 0) : 0) - held.value.size;
   return [

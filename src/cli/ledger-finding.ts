@@ -52,12 +52,28 @@ export const textLine = (texts: TextCount | null): readonly FindingLine[] =>
     ? []
     : [['texts', `${texts.kept} of ${texts.named} kept, ${texts.erased} erased, ${texts.none} never given or gone`]];
 
-/** Tells what was found, with the lines that only this check has, and ends with exit code 7 when something is wrong. */
-export const tellFinding = (where: string, found: Finding, lines: readonly FindingLine[], json: boolean): void => {
+const otherLedger =
+  'Nothing was looked at: either the pin is of another ledger, or the folder is. Take the pin from a founder, never from whoever gave you the folder.';
+const putBack =
+  'Put the right files back and check again. Until then a server of it reads and exports, and appends nothing.';
+
+/**
+ * Tells what was found, with the lines that only this check has, and ends with exit code 7 when something is wrong.
+ * `help` is for what no file is at fault for.
+ */
+export const tellFinding = (
+  where: string,
+  found: Finding,
+  lines: readonly FindingLine[],
+  json: boolean,
+  help: string = found.pinned === false && found.ledger !== null ? otherLedger : putBack,
+): void => {
   if (!found.sound) process.exitCode = exitCodes.verificationFailed;
   if (json) return printJson(found);
   const { sound, damage, entries, blobs, root } = found;
-  if (sound) print(`${styledOut(['green', 'bold'], 'sound')}: ${entries} entries and ${blobs} blobs in ${where}`);
+  // Documents are counted where they are hashed: a replay over a server's tiles fetches none of them.
+  const withBlobs = blobs === 0 ? '' : ` and ${blobs} blobs`;
+  if (sound) print(`${styledOut(['green', 'bold'], 'sound')}: ${entries} entries${withBlobs} in ${where}`);
   else print(`${styledOut(['red', 'bold'], 'damaged')}: entry ${damage?.index ?? 0}: ${escaped(damage?.what ?? '')}`);
   const kind = found.trial === true ? ' (trial)' : '';
   const all: readonly FindingLine[] = [
@@ -69,6 +85,5 @@ export const tellFinding = (where: string, found: Finding, lines: readonly Findi
   for (const [name, text] of all) print(`  ${name.padEnd(12)} ${escaped(text)}`);
   if (found.pinned === null)
     say('It was checked against itself only. Give --pin to check that it is the ledger you mean.');
-  if (!sound)
-    say('Put the right files back and check again. Until then a server of it reads and exports, and appends nothing.');
+  if (!sound) say(help);
 };

@@ -88,7 +88,7 @@ export const importFolder = async (from: string, dir: string, options: ImportVer
     tellStandings(standings);
     if (ahead !== undefined)
       say(
-        `A server of it starts in quarantine: ${ahead.missing} entries are missing. Put them back with: countersign ledger restore --dir ${dir} --from COPY`,
+        `A server of it starts in quarantine: ${ahead.missing} entr${ahead.missing === 1 ? 'y is' : 'ies are'} missing. Put back what is missing with: countersign ledger restore --dir ${dir} --from COPY`,
       );
     else if (standings.length === 0)
       say('Nothing was there to compare it with: --remembered takes checkpoints and receipts that people kept.');

@@ -6,7 +6,7 @@ import { openServerSource } from './ledger-server.ts';
 import { isLost, openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { openClient } from './open-client.ts';
 import { acceptV0Option, clientOptions, type VerifyingOptions } from './options.ts';
-import { fail, orFail, usage } from './output.ts';
+import { fail, usage } from './output.ts';
 
 /** Options of the three verbs that look at a ledger, wherever it is. */
 export type LookOptions = VerifyingOptions & { readonly dir?: string; readonly mark?: string };
@@ -29,15 +29,29 @@ export const lookOptions = (command: Command): Command =>
 /** What is looked at, and its name for the person at the terminal. */
 export type Opened = { readonly source: LedgerSource; readonly where: string };
 
+const otherWays: { readonly [code: string]: string } = {
+  'store-locked': 'stop that process, or look at its ledger while it runs: `--server URL`',
+  'ledger-unavailable':
+    'name the data folder of a stopped server or an export, or a running server with `--server URL`',
+};
+
 // A folder that was named goes before a server out of the environment, and that before the folder one stands in.
 export const openLook = async (folder: string | undefined, options: LookOptions): Promise<Opened> => {
   const named = folder ?? options.dir;
+  if (options.pin !== undefined && !/^sha256:[0-9a-f]{64}$/.test(options.pin))
+    usage(`\`${options.pin}\` is no pin`, 'a pin is `sha256:` and 64 lowercase hex digits');
   if (named === undefined && options.server !== undefined) {
     const client = await openClient(options);
     return { source: openServerSource(client), where: client.server };
   }
   const where = named ?? '.';
-  return { source: orFail(await openLedgerSource(where, options.mark)), where };
+  const source = await openLedgerSource(where, options.mark);
+  if (source.ok) return { source: source.value, where };
+  const { refusal } = source;
+  const help = otherWays[refusal.code];
+  return fail(
+    named === undefined || refusal.code === 'store-locked' ? { ...refusal, help: help ?? refusal.help } : refusal,
+  );
 };
 
 /** For those that ask no time of files: nobody shall think that a demand which was given was met. */

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FollowerLoop } from '../app/sequencer-follower.ts';
 import { ViewKeeper } from '../app/view-keeper.ts';
@@ -12,7 +10,7 @@ import type { LedgerStore } from '../ledger/store.ts';
 import { tenant } from '../server/ledger-folder.ts';
 import { readOrder, removeOrder, writeOrder, type RebuildOrder } from '../server/rebuild-order.ts';
 import { readServerConfig } from '../server/server-config.ts';
-import { openStoreOf } from '../server/store-config.ts';
+import { holdsLedger, openStoreOf } from '../server/store-config.ts';
 import { ledgerViews } from '../server/totals-view.ts';
 import { fail, orFail, printJson, say } from './output.ts';
 import { startProgress } from './progress.ts';
@@ -29,8 +27,8 @@ const hashesAtOnce = 4096;
  * their own, of what was sent, and are left as they are.
  */
 export const rebuildViews = async ({ dir, json }: RebuildOptions): Promise<void> => {
-  const { store: configured } = orFail(readServerConfig(dir));
-  if (configured === undefined && !existsSync(join(dir, 'ledger')))
+  const config = orFail(readServerConfig(dir));
+  if (!holdsLedger(dir, config.store))
     fail(
       refuse(
         'ledger-missing',
@@ -40,7 +38,7 @@ export const rebuildViews = async ({ dir, json }: RebuildOptions): Promise<void>
         'name the data folder of the server with `--dir`',
       ).refusal,
     );
-  const store = await openStoreOf(dir, configured);
+  const store = await openStoreOf(dir, config.store);
   if (!store.ok && store.refusal.code !== 'store-locked') fail(store.refusal);
   const done = store.ok ? await buildHere(store.value) : await orderOf(dir);
   if (json) printJson(done);

@@ -128,7 +128,7 @@ const tell = (
   if (texts.taken > 0) say(`${texts.taken} texts of reasons and comments were put back from ${from}.`);
   if (ahead !== undefined)
     say(
-      `${ahead.missing} entries are missing. Put them back from a mirror or an export: countersign ledger restore --dir ${dir} --from COPY`,
+      `${ahead.missing} entr${ahead.missing === 1 ? 'y is' : 'ies are'} missing. Put back what is missing from a mirror or an export: countersign ledger restore --dir ${dir} --from COPY`,
     );
   else if (standings.length === 0)
     say('Nothing was there to compare it with: --remembered takes checkpoints and receipts that people kept.');

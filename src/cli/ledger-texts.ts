@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { visibleText } from '../client/visible-text.ts';
 import { refuse, type JsonObject, type Result } from '../kernel/refusal.ts';
 import type { Hold } from '../ledger/store.ts';
 import { readServerConfig } from '../server/server-config.ts';
-import { openStoreOf } from '../server/store-config.ts';
+import { holdsLedger, openStoreOf } from '../server/store-config.ts';
 import { carryOut, giveOrder, type TextOrder } from '../server/text-orders.ts';
 import { askPerson } from './ask-person.ts';
 import { fail, orFail, print, printJson, say, usage } from './output.ts';
@@ -16,8 +14,7 @@ export type TextOptions = { readonly dir: string; readonly why?: string; readonl
 const order = async (dir: string, given: TextOrder): Promise<Result<JsonObject>> => {
   const config = readServerConfig(dir);
   if (!config.ok) return config;
-  const { store: configured } = config.value;
-  if (configured === undefined && !existsSync(join(dir, 'ledger')))
+  if (!holdsLedger(dir, config.value.store))
     return refuse(
       'ledger-missing',
       'H8',
@@ -25,7 +22,7 @@ const order = async (dir: string, given: TextOrder): Promise<Result<JsonObject>>
       { dir },
       'look at `--dir`; an export holds copies, and nothing is erased there',
     );
-  const store = await openStoreOf(dir, configured);
+  const store = await openStoreOf(dir, config.value.store);
   if (!store.ok) return store.refusal.code === 'store-locked' ? giveOrder(dir, given) : store;
   try {
     return await carryOut(store.value, given, Date.now());

@@ -67,7 +67,7 @@ export const verifyLedger = async (folder: string | undefined, options: VerifyLe
     // Damage is told first: it matters whatever kind of ledger this is.
     if (broken === null && unwanted !== undefined) fail(unwanted.refusal);
     const history = continues(examined, identity.value, since);
-    const cosigned = cosignatures(examined, options.witness ?? []);
+    const cosigned = cosignatures(examined, options.witness ?? [], witnesses !== undefined);
     const damage = broken ?? underCheckpoint(examined) ?? history.damage ?? cosigned.damage ?? null;
     if (damage === null && (witnesses !== undefined || freshWithinMs !== undefined))
       await demandFresh(
@@ -91,9 +91,14 @@ export const verifyLedger = async (folder: string | undefined, options: VerifyLe
       since: history.size,
       cosigned: cosigned.by.map(({ name, time }) => ({ name, time })),
     };
-    tellFinding(opened.where, finding, lines, json);
+    // What a witness has not cosigned is no damage of files.
+    const uncosigned = damage !== null && damage === cosigned.damage ? askWitness : undefined;
+    tellFinding(opened.where, finding, lines, json, uncosigned);
   });
 };
+
+const askWitness =
+  'The entries are as they should be. A folder holds the cosignatures that its `checkpoint` has: fetch `/ledger/checkpoint` of its server there, or ask the witness what it holds.';
 
 const readNote = (file: string): string => {
   try {
@@ -134,8 +139,10 @@ const continues = (
 
 type Cosigned = { readonly by: readonly Cosignature[]; readonly text: string; readonly damage?: Damage };
 
-const cosignatures = ({ report, signed }: Examined<unknown>, keys: readonly string[]): Cosigned => {
-  if (keys.length === 0) return { by: [], text: 'not looked at: give --witness, or --witnesses' };
+const cosignatures = ({ report, signed }: Examined<unknown>, keys: readonly string[], quorum: boolean): Cosigned => {
+  // Where a policy was given and its quorum is missing, `demandFresh` has ended the command.
+  if (keys.length === 0)
+    return { by: [], text: quorum ? 'the quorum of --witnesses' : 'not looked at: give --witness, or --witnesses' };
   const cosigners = keys.map((key) => orFail(parseCosignerKey(key)));
   const verified = signed === undefined ? undefined : verifyCosignatures(signed.note, cosigners);
   const by = verified?.ok === true ? verified.value.cosignatures : [];

@@ -66,8 +66,7 @@ const explain = (error: CommanderError): never => {
     );
   }
   const meant = /\((Did you mean .*)\)/.exec(rest.join(' '))?.[1];
-  const verb = isVerb(process.argv[2]) ? ` ${process.argv[2]}` : '';
-  return usage(message, meant?.replace(/^D/, 'd') ?? `\`countersign help${verb}\` says what there is`);
+  return usage(message, meant?.replace(/^D/, 'd') ?? `\`countersign help${named}\` says what there is`);
 };
 
 // `help VERB` is `VERB --help`, and nothing at all asks what there is.
@@ -93,12 +92,24 @@ const checkParts = (program: Command, [verb, ...parts]: readonly string[]): void
   }
 };
 
+/** The command that was named, with its parts, as far as they are there: ` ledger import`. */
+let named = '';
+const noteNamed = (program: Command, argv: readonly string[]): void => {
+  let command: Command | undefined = program;
+  for (const part of argv) {
+    command = command.commands.find((one) => one.name() === part);
+    if (command === undefined) return;
+    named += ` ${part}`;
+  }
+};
+
 const run = async (argv: readonly string[]): Promise<void> => {
   const end = argv.indexOf('--');
   failInJson(argv.slice(0, end < 0 ? undefined : end).includes('--json'));
   const asked = readAsked(argv);
   const [name] = asked;
   const program = isVerb(name) ? await withVerb(name) : catalogue();
+  noteNamed(program, asked);
   if (argv[0] === 'help') checkParts(program, asked);
   await program.parseAsync(asked, { from: 'user' });
 };

@@ -12,6 +12,8 @@ const sayQuarantine = ({ index, what, still_works }: Quarantine, dir: string): v
   say(styled(['red', 'bold'], `QUARANTINE: the ledger is damaged from entry ${index} on: ${escaped(what)}`));
   say('  Nothing is appended: no votes, no permits. Still working: ' + still_works.join(', ') + '.');
   say(`  Stop this server, look with \`countersign ledger replay --dir ${dir}\`, and put the right files back.`);
+  if (what === 'its mark is gone')
+    say('  If it was you who took the mark, start once with `--accept-loss SIZE`, the size at which the ledger ends.');
   say(
     `  A missing end comes back from a mirror or an export: \`countersign ledger restore --dir ${dir} --from COPY\`.`,
   );

@@ -122,7 +122,7 @@ const writeGenesis = async (
       return refuse(
         'folder-exists',
         'H8',
-        'the store holds a ledger already',
+        `${config === undefined ? 'the store' : `schema \`${config.schema ?? 'countersign'}\` of the store \`${config.postgres}\``} holds a ledger already`,
         {},
         'name another `schema` for a new one',
       );

@@ -80,8 +80,15 @@ export const readServerConfig = (dir: string): Result<ServerConfig> => {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'ENOENT') return ok({});
-    return malformed(file, 1, '', 'the file cannot be read');
+    const { code } = error as { code?: unknown };
+    if (code === 'ENOENT') return ok({});
+    return refuse(
+      'config-malformed',
+      'H9',
+      `\`${file}\` cannot be read: ${String(code)}`,
+      { file },
+      'look whether this user may read the folder and what lies in it',
+    );
   }
   const parsed = parseServerConfig(text, file);
   return parsed.ok ? ok(fromFolder(parsed.value, dir)) : parsed;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { openSqliteStore } from '../adapters/sqlite/sqlite-store.ts';
@@ -32,7 +32,7 @@ const wrongFile = (field: string, file: string, why: string): Refused =>
     'H9',
     `\`countersign.yaml\`, field \`store.${field}\`: \`${file}\` ${why}`,
     { field: `store.${field}`, file },
-    'put the file there, for its owner alone where it is a secret; docs/operations.md says what it holds',
+    'put the file there, for its owner alone where it is a secret; a name that does not begin with `/` is looked for in the data folder, which is only made when a ledger is founded',
   );
 
 const readText = (dir: string, field: 'password-file' | 'ca-file', file: string): Result<string> => {
@@ -46,6 +46,13 @@ const readText = (dir: string, field: 'password-file' | 'ca-file', file: string)
     return wrongFile(field, file, 'cannot be read');
   }
 };
+
+/**
+ * Whether a data folder says where its ledger lies: in a folder of its own, or in the PostgreSQL of its settings. A folder
+ * of files is its server's alone; PostgreSQL takes what one command changes beside any number of servers.
+ */
+export const holdsLedger = (dir: string, config: StoreConfig | undefined): boolean =>
+  config !== undefined || existsSync(join(dir, 'ledger'));
 
 /**
  * Opens where a data folder keeps its ledger. PostgreSQL is only loaded when it is used. The password comes from a

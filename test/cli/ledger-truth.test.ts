@@ -250,6 +250,8 @@ test('W1, L14: verify goes on from a checkpoint one kept, and asks for the cosig
   const alone = await look('verify', ...args, ...named);
   assert.deepEqual([alone.code, alone.damage?.index], [7, 3]);
   assert.match(alone.damage?.what ?? '', /`witness.example` has not cosigned it/);
+  const told = await runCli(['ledger', 'verify', ...args, '--allow-trial', ...named]);
+  assert.match(told.stderr, /The entries are as they should be[\s\S]*ask the witness/);
   const database = new DatabaseSync(join(folder, 'ledger', 'ledger-main.sqlite'));
   const kept = (database.prepare('SELECT note FROM checkpoint').get() as { note: string }).note;
   const [text = ''] = kept.split('\n\n');

@@ -74,6 +74,37 @@ describe('a ledger in PostgreSQL', { skip }, () => {
       assert.ok(checked.ok && checked.value.sound && checked.value.entries > 3, JSON.stringify(checked));
     }));
 
+  it('L25, L31, M1: the command line erases, holds, rebuilds and examines it, beside its server and after it', () =>
+    inFolder(async (dir) => {
+      const secret = join(dir, '..', 'password');
+      writeFileSync(secret, password ?? '', { mode: 0o600 });
+      const config = configFor(newSchema(), `  password-file: ${secret}\n`);
+      const founded = await foundLedger(dir, { ...founding(), config });
+      assert.ok(founded.ok, founded.ok ? '' : founded.refusal.message);
+      const minted = mintToken(dir, { label: 'test', validMs: 86_400_000 });
+      assert.ok(minted.ok);
+      const served = await serveFolder(dir, minted.value.token, founded.value.ledger);
+      const { request } = await served.permitted();
+      const why = ['--why', 'case 1', '--dir', dir];
+      const ran = async (...args: readonly string[]): Promise<string> => {
+        const { code, stdout, stderr } = await runCli(args);
+        assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`);
+        return `${stdout}${stderr}`;
+      };
+      await ran('ledger', 'hold', 'add', request.request, ...why);
+      const held = await runCli(['ledger', 'erase', request.request, '--yes', ...why]);
+      assert.match(held.stderr, /error\[text-held\]/);
+      await ran('ledger', 'hold', 'remove', request.request, ...why);
+      assert.match(await ran('ledger', 'erase', request.request, '--yes', ...why), /Erased \d/);
+      assert.match(await ran('ledger', 'rebuild', '--dir', dir), /Built totals again/);
+      assert.match(await ran('doctor', '--dir', dir), /ok +mark +at size \d+; the ledger lies in PostgreSQL/);
+      await served.server.stop();
+      assert.match(await ran('ledger', 'hold', 'list', '--dir', dir), /lifted +req_/);
+      assert.match(await ran('ledger', 'rebuild', '--dir', dir), /Built totals again/);
+      assert.match(await ran('ledger', 'replay', dir, '--accept-v0'), /sound: /);
+      assert.match(await ran('doctor', '--dir', dir), /ok +ledger +sound/);
+    }));
+
   it('starts in quarantine when an entry was changed', () =>
     inFolder(async (dir) => {
       const schema = newSchema();

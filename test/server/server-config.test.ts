@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // `countersign.yaml` is read strictly; an error names file, line and field (SPEC H9).
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { addressOf, allowedHosts, isLoopback, parseNetworks } from '../../src/server/guard.ts';
-import { parseServerConfig } from '../../src/server/server-config.ts';
+import { parseServerConfig, readServerConfig } from '../../src/server/server-config.ts';
 
 const whole = `listen: {host: 0.0.0.0, port: 443}
 public-url: https://gate.example.org
@@ -52,6 +55,17 @@ const from = (peer: string, forwarded?: string): IncomingMessage =>
     socket: { remoteAddress: peer },
     headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
   }) as unknown as IncomingMessage;
+
+test('a file that is there and cannot be read is no mistake in its first line', (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'countersign-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  assert.deepEqual(readServerConfig(dir), { ok: true, value: {} });
+  mkdirSync(join(dir, 'countersign.yaml'));
+  const config = readServerConfig(dir);
+  assert.ok(!config.ok && config.refusal.code === 'config-malformed');
+  assert.match(config.refusal.message, /countersign.yaml` cannot be read: EISDIR$/);
+  assert.match(config.refusal.help ?? '', /may read the folder/);
+});
 
 test('what a proxy says is believed of a trusted one only, and only its own last word', () => {
   const trusted = parseNetworks(['10.0.0.5', '10.1.0.0/16']);
