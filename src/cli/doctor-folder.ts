@@ -179,8 +179,7 @@ const examineMark = (dir: string, given: string | undefined): readonly Finding[]
     ];
   const at = `at size ${mark.value.size}`;
   const config = readServerConfig(dir);
-  if (config.ok && config.value.store !== undefined)
-    return [well('mark', `${at}; the ledger lies in PostgreSQL`)];
+  if (config.ok && config.value.store !== undefined) return [well('mark', `${at}; the ledger lies in PostgreSQL`)];
   const apart = statSync(file).dev !== statSync(join(dir, 'ledger')).dev;
   return [
     apart
