@@ -6,15 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
-import type { Accepted, ConsistencyAnswer, EntryAnswer } from '../../src/contract/api.ts';
+import type { Accepted, ConsistencyAnswer } from '../../src/contract/api.ts';
 import { formatOpenSshPrivateKey } from '../../src/crypto/openssh-private-key.ts';
-import { parseVerifierKey } from '../../src/crypto/signed-note.ts';
 import { Insider } from '../../src/demo/insider.ts';
 import { consumptionFor, openEnforcementPoint, type EnforcementPoint } from '../../src/enforce/enforce.ts';
 import { makePermit } from '../../src/execute/permit.ts';
 import type { JsonObject } from '../../src/kernel/refusal.ts';
 import { leafHash } from '../../src/ledger/merkle.ts';
-import { verifyTlogProof } from '../../src/ledger/tlog-proof.ts';
 import type { Command } from '../../src/lifecycle/command.ts';
 import { rootAt } from '../../src/lifecycle/state.ts';
 import { foundLedger } from '../../src/server/found-ledger.ts';
@@ -90,7 +88,8 @@ const serving = async <T>(data: string, work: (running: Running) => Promise<T>):
   }
 };
 
-const quarantined = async (running: Running, index: number | undefined): Promise<void> => {
+/** Nothing is appended, and what is good is still read: from this entry on. */
+const quarantined = async (running: Running, index: number | undefined, from = 0): Promise<void> => {
   const { quarantine } = await running.info();
   assert.ok(quarantine, 'the server noticed nothing');
   if (index !== undefined) assert.equal(quarantine.index, index, quarantine.what);
@@ -99,7 +98,7 @@ const quarantined = async (running: Running, index: number | undefined): Promise
   refused(await running.permit(asked.request), 'ledger-quarantined', 'request-unknown');
   const use = running.consumptionBody(permitted.permit, permitted.change);
   refused(await running.post(`/v1/permits/${permitted.permit}/consume`, use), 'ledger-quarantined', 'permit-unknown');
-  worked(await running.get('/v1/ledger/entries'));
+  worked(await running.get(`/v1/ledger/entries?from=${from}`));
 };
 
 test('T1 T2 T3 A48: a ledger that was edited, thinned, cut, lengthened or rewritten on disk is quarantined from that entry on', async () => {
@@ -155,24 +154,16 @@ test('A48: a ledger without its beginning takes nothing, says that it is not rea
   assert.equal(founded.ok ? 'founded' : founded.refusal.code, 'folder-exists');
 });
 
-test('T1: an entry edited under a running server proves nothing to anybody, and a head changed under it stops it', async () => {
+test('T1: an entry edited under a running server is sent to nobody, by itself or in a permit, and a head changed under it stops it', async () => {
   const data = copyOf();
   await serving(data, async (running) => {
-    const { log_key } = await running.info();
-    const key = parseVerifierKey(log_key);
-    assert.ok(key.ok);
     inDatabase(data, (database) => edit(database, 2, personOf('linus'), personOf('grace')));
-    const { entry, proof } = worked(await running.get<EntryAnswer>('/v1/ledger/entries/2'));
-    assert.ok(entry.includes(personOf('grace')));
-    assert.ok(
-      !verifyTlogProof(proof, leafHash(entry), key.value).ok,
-      'the proof does not hold for what was put in its place',
-    );
-    const permit = worked(await running.permit(permitted.request));
-    assert.equal(verifyPermit(permit.file, { pin, allowTrial: true }).result, 'FAIL');
+    for (const path of ['/v1/ledger/entries/2', '/v1/ledger/entries?from=0'])
+      refused(await running.get(path), 'ledger-damaged');
+    refused(await running.permit(permitted.request), 'ledger-damaged');
     inDatabase(data, (database) => database.exec(`UPDATE head SET root = '${'0'.repeat(64)}'`));
     refused(await running.post('/v1/requests', running.requestBody()), 'ledger-quarantined');
-    await quarantined(running, undefined);
+    await quarantined(running, undefined, 3);
   });
   await serving(data, async (running) => quarantined(running, 2));
 });
