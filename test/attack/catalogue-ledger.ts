@@ -8,7 +8,7 @@ export const ledgerAttacks: readonly AttackClass[] = [
     what: 'an entry is edited in the store',
     shownBy: [
       'T1 T2 T3 A48: a ledger that was edited, thinned, cut, lengthened or rewritten on disk is quarantined from that entry on',
-      'T1: an entry edited under a running server proves nothing to anybody, and a head changed under it stops it',
+      'T1: an entry edited under a running server is sent to nobody, by itself or in a permit, and a head changed under it stops it',
     ],
   },
   {
