@@ -105,9 +105,11 @@ export const couldApprove = (view: RequestView): readonly string[] => {
 
 export { levelWord, raisedWord, statusWord };
 
-/** The requester's reason, or why there is none to be read. The date and words of an erasure are the server's word. */
+/** The requester's reason, or why there is none to be read. Date and words of an erasure are the server's word. */
 export const reasonWords = ({ reason, reason_state: state, reason_erased: erased }: RequestView): string => {
-  if (erased !== null) return `(erased on ${erased.at}: ${visibleText(erased.why)})`;
   if (state === 'altered') return '(changed by somebody: it is not the text that was signed for)';
-  return reason === null ? '(no text was given)' : visibleText(reason);
+  if (reason !== null) return visibleText(reason);
+  return erased === null
+    ? '(no text was given)'
+    : `(erased on ${erased.at}, by the server's word: ${visibleText(erased.why)})`;
 };

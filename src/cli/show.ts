@@ -92,7 +92,7 @@ const describe = (view: RequestView, client: Client): readonly string[] => {
     `change    ${view.change}`,
     `words     ${fingerprintWords(view.change).join(' ')}`,
     `asked     ${view.requested_at}; answer by ${view.answer_by}; valid until ${view.not_after}`,
-    `reason    ${reasonWords(view)}${view.reason_state === 'kept' ? "   (the requester's words)" : ''}`,
+    `reason    ${reasonWords(view)}${view.reason !== null && view.reason_state !== 'altered' ? "   (the requester's words)" : ''}`,
     ...(view.runbook === null ? [] : [`runbook   ${visibleText(view.runbook)}`]),
     `enforced  ${gradeLine(view.enforced, view.action)}`,
     '',

@@ -195,7 +195,7 @@ const showAll = (opened: OpenedCase, view: RequestView, options: VoteOptions, de
   say(
     view.reason === null
       ? `Reason: ${reasonWords(view)}`
-      : `Reason, in the requester's words, as the digest in the bytes confirms: ${reasonWords(view)}`,
+      : `Reason, in the requester's words, as the digest in the bytes confirms: ${visibleText(view.reason)}`,
   );
   const words = fingerprintWords(digest);
   say(`Digest: ${digest}`);

@@ -44,9 +44,11 @@ export const compareWithView = (opened: OpenedCase, view: RequestView): Result<n
     return differs('the change document', view.change_text, opened.changeText);
   if (view.revision !== opened.change.revision) return differs('the revision', view.revision, opened.change.revision);
   // The bytes hold only a commitment to the reason; a text that is not behind it was put into the requester's mouth.
-  const { reason, reason_salt: salt } = view;
+  const { reason, reason_salt: salt, reason_state: state, reason_erased: erased } = view;
   if (reason !== null && commitTo({ salt: salt ?? '', text: reason }) !== opened.change.reason)
     return differs('the reason', reason, opened.change.reason);
+  // Nor do the words of an erasure stand beside a text that is there: they are the server's.
+  if (reason !== null && (state !== 'kept' || erased !== null)) return differs('the reason', state, 'kept');
   return ok(null);
 };
 

@@ -101,6 +101,33 @@ test('a reason that the requester never gave (C23)', async () => {
   nothingSigned();
 });
 
+test('words put beside a true reason, as if it had been erased or changed (C23)', async () => {
+  const reason = { salt: '7'.repeat(32), text: 'drop the audit table' };
+  const body = running.requestBody({ reason: digestOf(canonicalize(reason)) });
+  const { envelope, attested } = body;
+  const asked = await running.post<{ request: string; change: string }>('/v1/requests', { envelope, attested, reason });
+  assert.equal(asked.status, 201);
+  const { request, change: digest } = asked.body;
+  const erased = { at: '2026-11-24T10:00:00.000Z', why: 'the CISO wants it' };
+  for (const over of [{ reason_erased: erased }, { reason_state: 'erased' }, { reason_state: 'altered' }]) {
+    lying.lie = (path, text) =>
+      path === `/v1/requests/${request}` ? change(text, (view) => ({ ...view, ...over })) : text;
+    const no = await approve(request, digest);
+    assert.equal(no.refusal['code'], 'change-differs', no.stderr);
+    assert.match(String(no.refusal['message']), /reason/);
+    assert.doesNotMatch(no.stdout + no.stderr, /requester's words.*CISO/);
+  }
+  nothingSigned();
+  // Where there is no text, what is said of it is the server's word, and called so.
+  lying.lie = (path, text) =>
+    path === `/v1/requests/${request}`
+      ? change(text, (view) => ({ ...view, reason: null, reason_state: 'erased', reason_erased: erased }))
+      : text;
+  const gone = await approve(request, digest);
+  assert.equal(gone.code, 0, gone.stderr);
+  assert.match(gone.stderr, /Reason: \(erased on 2026-11-24T10:00:00\.000Z, by the server's word: the CISO wants it\)/);
+});
+
 test('the case of another request (A42, T6)', async () => {
   const [one, other] = [await running.ask(), await running.ask()];
   const { body } = await running.get<{ text: string }>(`/v1/requests/${other.request}/case`);
