@@ -124,6 +124,18 @@ const orderOf = async (dir: string): Promise<Done> => {
       removeOrder(dir);
       return { views: names, entries: order.size, online: true };
     }
+    if (order?.id === id && order.state === 'failed') {
+      removeOrder(dir);
+      return fail(
+        refuse(
+          'ledger-unavailable',
+          'L25',
+          `the server of \`${dir}\` could not build the views`,
+          { dir },
+          'its log says why, at `rebuild-failed`; the views of before are still read',
+        ).refusal,
+      );
+    }
     for (const { next } of order?.views ?? []) progress(next, order?.size ?? 0);
     if (order?.state === 'ordered' && performance.now() - started > takenWithinMs) {
       removeOrder(dir);

@@ -14,7 +14,7 @@ import type { LifecycleEvent } from '../lifecycle/event.ts';
  */
 const orderShape = shape({
   id: text(64),
-  state: literal('ordered', 'running', 'done'),
+  state: literal('ordered', 'running', 'done', 'failed'),
   size: integer(0),
   views: listOf(shape({ view: text(80), next: integer(0) }), 64),
 });
@@ -50,27 +50,33 @@ export const takeOrders = (
   everyMs = 500,
 ): Orders => {
   let under: RebuildOrder | undefined;
+  /** The order that failed last: it is not begun again by itself, also where that could not be written down. */
+  let failed: string | undefined;
   const tell = (order: RebuildOrder, state: RebuildOrder['state'], views: readonly ViewProgress[]): void => {
-    under = state === 'done' ? undefined : { ...order, state };
     writeOrder(dir, { ...order, state, size: size(), views: views.map((view) => ({ ...view })) });
+    under = state === 'running' ? { ...order, state } : undefined;
+  };
+  const carryOut = async (order: RebuildOrder): Promise<void> => {
+    try {
+      await keeper.rebuild();
+      tell(order, 'done', []);
+      log('rebuilt', { id: order.id });
+    } catch (error) {
+      under = undefined;
+      failed = order.id;
+      log('rebuild-failed', { id: order.id, why: String(error).slice(0, 300) });
+      tell(order, 'failed', []);
+    }
   };
   const look = (): void => {
     if (under !== undefined) return tell(under, 'running', keeper.progress());
     const order = readOrder(dir);
     // One that was under way when the server ended is begun anew: the views may be half built.
-    if (order === undefined || order.state === 'done') return;
+    if (order === undefined || order.state === 'done' || order.state === 'failed' || order.id === failed) return;
     tell(order, 'running', []);
     log('rebuild', { id: order.id });
-    void keeper.rebuild().then(
-      () => {
-        tell(order, 'done', []);
-        log('rebuilt', { id: order.id });
-      },
-      (error: unknown) => {
-        under = undefined;
-        log('rebuild-failed', { id: order.id, why: String(error).slice(0, 300) });
-      },
-    );
+    // What could not even be written down was said before.
+    void carryOut(order).catch(() => undefined);
   };
   const timer = setInterval(() => {
     try {
