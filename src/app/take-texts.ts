@@ -8,8 +8,6 @@ import type { TextSupply } from './texts.ts';
 export type TakenTexts = { readonly taken: number; readonly erasedThere: number };
 
 const atOnce = 256;
-// What stands for a moment in the place of a text that was erased before it came here.
-const blank = { salt: '', text: '' };
 
 /**
  * Takes the texts of a copy into a store (SPEC L31): those it lacks, under the name that proves them, and which were
@@ -32,7 +30,7 @@ export const takeTexts = async (store: LedgerStore, tenant: string, supply: Text
   }
 };
 
-// Before the texts: a store keeps no erasure of what it never had.
+// Before the texts, so that none comes along that is known to be erased.
 const takeErasures = async (store: LedgerStore, tenant: string, { erasures }: TextSupply): Promise<number> => {
   // Whose text it was is not asked: while anything is held, no copy is believed that a text is gone for good.
   const held = (await store.holds(tenant)).some(({ lifted }) => lifted === null);
@@ -42,12 +40,9 @@ const takeErasures = async (store: LedgerStore, tenant: string, { erasures }: Te
     for (const erasure of page) {
       const { commitment } = erasure;
       after = commitment;
-      const here = await store.opening(tenant, commitment);
-      if (here !== undefined && here.salt !== blank.salt) kept += 1;
-      else if (!held && (await store.erasure(tenant, commitment)) === undefined) {
-        await store.putOpening(tenant, commitment, blank);
-        await store.eraseOpening(tenant, erasure, []);
-      }
+      if ((await store.opening(tenant, commitment)) !== undefined) kept += 1;
+      else if (!held && (await store.erasure(tenant, commitment)) === undefined)
+        await store.putErasure(tenant, erasure);
     }
     if (page.length < atOnce) return kept;
   }

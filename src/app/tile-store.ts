@@ -243,6 +243,7 @@ export const tileStore = (source: TileSource): LedgerStore => ({
   putCheckpoint: readOnly,
   putOpening: readOnly,
   eraseOpening: readOnly,
+  putErasure: readOnly,
   holds: () => Promise.resolve([]),
   putHold: readOnly,
   liftHold: readOnly,

@@ -71,6 +71,7 @@ export const openServerSource = (client: Client): LedgerSource => {
     putCheckpoint: onlyRead,
     putOpening: onlyRead,
     eraseOpening: onlyRead,
+    putErasure: onlyRead,
     putHold: onlyRead,
     liftHold: onlyRead,
     writeViews: onlyRead,

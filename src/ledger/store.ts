@@ -111,6 +111,8 @@ export type LedgerStore = {
    * while a hold of the commitment, of `*` or of one of these names stands: the requests that the text belongs to.
    */
   readonly eraseOpening: (tenant: string, erasure: Erasure, names: readonly string[]) => Promise<boolean>;
+  /** Keeps that a text was erased elsewhere, so that it does not come here. False, and nothing is written, where it is kept. */
+  readonly putErasure: (tenant: string, erasure: Erasure) => Promise<boolean>;
   readonly erasure: (tenant: string, commitment: string) => Promise<Erasure | undefined>;
   /** Erasures in the order of their commitments, after the given one (`''` for the first page). */
   readonly erasures: (tenant: string, after: string, limit: number) => Promise<readonly Erasure[]>;

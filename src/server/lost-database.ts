@@ -47,6 +47,7 @@ export const lostDatabase = (real: LedgerStore, refusal: Refusal, mark: MarkKeep
     putOpening: lost,
     openings: lost,
     eraseOpening: lost,
+    putErasure: lost,
     erasure: lost,
     erasures: lost,
     holds: lost,

@@ -218,6 +218,22 @@ export const storeContract = (
       await store.close();
     });
 
+    it('L31: keeps that a text was erased elsewhere, and never against one that is kept, whatever that says', async (t) => {
+      const store = await open(t);
+      const erasure = { commitment: 'sha256:a', at: time(1), why: 'asked to, there' };
+      await store.putOpening('main', 'sha256:b', { salt: '', text: '' });
+      assert.equal(await store.putErasure('main', erasure), true);
+      assert.equal(await store.putErasure('main', { ...erasure, commitment: 'sha256:b' }), false);
+      assert.deepEqual(
+        (await store.erasures('main', '', 9)).map((one) => ({ ...one })),
+        [erasure],
+      );
+      await store.putOpening('main', 'sha256:a', { salt: 's', text: 'late' });
+      assert.equal(await store.opening('main', 'sha256:a'), undefined);
+      assert.deepEqual({ ...(await store.opening('main', 'sha256:b')) }, { salt: '', text: '' });
+      await store.close();
+    });
+
     it('L31: a text that was erased does not come back, whoever sends it again', async (t) => {
       const store = await open(t);
       const opening = { salt: 'salt', text: 'words' };

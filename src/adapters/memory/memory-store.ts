@@ -113,6 +113,12 @@ export const memoryStore = (now: () => number = Date.now): LedgerStore => {
         if (erased) target.erasures.set(commitment, erasure);
         return erased;
       }),
+    putErasure: async (tenant, erasure) =>
+      inTurn(of(tenant), ({ openings, erasures }) => {
+        if (openings.has(erasure.commitment)) return false;
+        erasures.set(erasure.commitment, erasure);
+        return true;
+      }),
     erasure: async (tenant, commitment) => of(tenant).erasures.get(commitment),
     erasures: async (tenant, after, limit) => page(of(tenant).erasures, after, limit).map(([, erasure]) => erasure),
     holds: async (tenant) => [...of(tenant).holds],

@@ -157,6 +157,7 @@ const storeOf = (batches: LedgerBatches, session: Session, writer: string, place
       checked(name, () => batches.run(name, (tx) => tx.putOpening(commitment, opening))),
     openings: (name, after, limit) => checked(name, () => texts.openings(name, after, limit)),
     eraseOpening: (name, erasure, names) => checked(name, () => texts.erase(name, erasure, names)),
+    putErasure: (name, erasure) => checked(name, () => texts.putErasure(name, erasure)),
     erasure: (name, commitment) => checked(name, () => texts.erasure(name, commitment)),
     erasures: (name, after, limit) => checked(name, () => texts.erasures(name, after, limit)),
     holds: (name) => checked(name, () => texts.holds(name)),

@@ -69,6 +69,15 @@ export class TenantTexts {
     });
   }
 
+  putErasure(tenant: string, { commitment, at, why }: Erasure): Promise<boolean> {
+    return this.#batches.run(tenant, async (tx) => {
+      const kept = await tx.ask(sql.opening, [tenant, commitment]);
+      if (kept.rows.length > 0) return false;
+      await tx.ask(sql.addErasure, [tenant, commitment, at, JSON.stringify(why)]);
+      return true;
+    });
+  }
+
   putHold(tenant: string, name: string, { at, why }: Occasion): Promise<boolean> {
     return this.#batches.run(tenant, async (tx) => {
       const { rows } = await tx.ask(sql.addHold, [tenant, name, at, JSON.stringify(why)]);

@@ -219,6 +219,15 @@ export class LedgerWriter extends LedgerRows {
     return erased;
   }
 
+  /** False where the text is kept. */
+  noteErasure({ commitment, at, why }: Erasure): boolean {
+    return this.#inTransaction(() => {
+      if (this.opening(commitment) !== undefined) return false;
+      this.run('INSERT OR REPLACE INTO erasures VALUES (?, ?, ?)', commitment, at, why);
+      return true;
+    });
+  }
+
   /** False when a hold of that name stands already. */
   hold(name: string, { at, why }: Occasion): boolean {
     return this.#inTransaction(() => {

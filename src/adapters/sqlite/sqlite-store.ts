@@ -82,6 +82,7 @@ const storeIn = (folder: string, lock: FolderLock, ownThread: boolean): LedgerSt
       (await ledger(name)).batch((tx) => tx.putOpening(commitment, opening)),
     openings: async (name, after, limit) => (await ledger(name)).rows.openings(after, limit),
     eraseOpening: async (name, erasure, names) => (await ledger(name)).alone('erase', [erasure, names]),
+    putErasure: async (name, erasure) => (await ledger(name)).alone('noteErasure', [erasure]),
     erasure: async (name, commitment) => (await ledger(name)).rows.erasure(commitment),
     erasures: async (name, after, limit) => (await ledger(name)).rows.erasures(after, limit),
     holds: async (name) => (await ledger(name)).rows.holds(),

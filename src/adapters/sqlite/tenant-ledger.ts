@@ -53,7 +53,10 @@ export class TenantLedger {
   }
 
   /** One thing that is done beside the batches. */
-  alone<M extends 'erase' | 'hold' | 'lift'>(method: M, args: Parameters<LedgerWriter[M]>): Promise<boolean> {
+  alone<M extends 'erase' | 'noteErasure' | 'hold' | 'lift'>(
+    method: M,
+    args: Parameters<LedgerWriter[M]>,
+  ): Promise<boolean> {
     return this.#turn.take(() => this.#writer.call(method, args));
   }
 
