@@ -95,7 +95,9 @@ const configText = (given: string, key: LogKey): Result<string> => {
   const config = parseServerConfig(given);
   if (!config.ok) return config;
   const named = config.value['log-key'];
-  if (named === undefined) return ok('agent' in key ? `${given}${formatLogKeyConfig(key.agent)}` : given);
+  // A last line without an end would swallow the first of what is added.
+  const lines = given === '' || given.endsWith('\n') ? given : `${given}\n`;
+  if (named === undefined) return ok('agent' in key ? `${lines}${formatLogKeyConfig(key.agent)}` : given);
   if ('agent' in key && named.agent === key.agent.fingerprint) return ok(given);
   return refuse(
     'config-malformed',

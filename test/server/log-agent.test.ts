@@ -16,6 +16,7 @@ import { emptyRoot, leafHash } from '../../src/ledger/merkle.ts';
 import { verifyTlogProof } from '../../src/ledger/tlog-proof.ts';
 import { agentSigner } from '../../src/server/log-agent.ts';
 import { openLedger } from '../../src/server/ledger-folder.ts';
+import { readServerConfig } from '../../src/server/server-config.ts';
 import { add, memoryMark, signer as tally, startTally } from '../ledger/tally.ts';
 import { pause } from '../crash/killed-child.ts';
 import { algorithm, ed25519, honest, impostor, rawOf, signature, type Answer } from './agent-impostor.ts';
@@ -53,6 +54,17 @@ test('SPEC L29: a ledger is founded and served with a log key that no file holds
   assert.ok(checkpoint.ok && checkpoint.value.size === body.size && body.size === 4);
   assert.ok(verifyTlogProof(request.receipt.proof, leafHash(request.receipt.entry), verifier).ok);
   await running.server.stop();
+});
+
+test('SPEC L29: settings given at the founding stay as they are, and say where the key lies, however they end', async (t) => {
+  const agent = await place(t);
+  const { dir } = await foundOnAgent(agent, 'public-url: https://gate.example.org');
+  const config = readServerConfig(dir);
+  assert.ok(config.ok, config.ok ? '' : config.refusal.message);
+  assert.deepEqual(config.value, {
+    'public-url': 'https://gate.example.org',
+    'log-key': { agent: logKey.public.fingerprint, socket: agent.socket },
+  });
 });
 
 test('SPEC L29: kill -9 of the agent under load: nobody is answered without a checkpoint, and it goes on when the agent is back', async (t) => {

@@ -65,11 +65,14 @@ export class AgentPlace {
 }
 
 /** A data folder beside the agent, whose log key only the agent has. */
-export const foundOnAgent = async (place: AgentPlace): Promise<{ dir: string; token: string; pin: string }> => {
+export const foundOnAgent = async (
+  place: AgentPlace,
+  config = '',
+): Promise<{ dir: string; token: string; pin: string }> => {
   const dir = join(place.folder, 'data');
   const { genesis, attachments } = signedGenesis();
   const logAgent = { fingerprint: logKey.public.fingerprint, socket: place.socket };
-  const founded = await foundLedger(dir, { genesis, attachments, logAgent });
+  const founded = await foundLedger(dir, { genesis, attachments, logAgent, config });
   assert.ok(founded.ok, founded.ok ? '' : founded.refusal.message);
   const minted = mintToken(dir, { label: 'test', validMs: day });
   assert.ok(minted.ok);
