@@ -24,11 +24,11 @@ const orderShape = shape({ do: literal('erase', 'hold', 'lift', 'list'), what: t
 export type TextOrder = Checked<typeof orderShape>;
 
 export const carryOut = async (store: LedgerStore, order: TextOrder, nowMs: number): Promise<Result<JsonObject>> => {
-  const [target, occasion] = [
-    { store, tenant, namesText: namedText },
-    { at: instantFromMs(nowMs), why: order.why },
-  ];
+  const target = { store, tenant, namesText: namedText };
   try {
+    // Where servers share a store its clock is everybody's (SPEC L17).
+    const at = store.now === undefined ? nowMs : await store.now();
+    const occasion = { at: instantFromMs(at), why: order.why };
     switch (order.do) {
       case 'erase': {
         const erased = await eraseTexts(target, order.what, occasion);
@@ -78,8 +78,9 @@ export const startTextOrders = (
   const folder = folderOf(dir);
   const take = async (name: string): Promise<void> => {
     const [file, taken] = [join(folder, name), join(folder, `${name}.taken`)];
-    const { mtimeMs, size } = lstatSync(file);
-    if (!lstatSync(file).isFile() || size > 4096 || Date.now() - mtimeMs > staleMs) return rmSync(file);
+    const found = lstatSync(file);
+    const { mtimeMs, size } = found;
+    if (!found.isFile() || size > 4096 || Date.now() - mtimeMs > staleMs) return rmSync(file);
     renameSync(file, taken);
     const order = readOrder(taken);
     const done = order.ok ? await carryOut(store, order.value, now()) : order;

@@ -9,6 +9,8 @@ import { openSqliteStore } from '../../src/adapters/sqlite/sqlite-store.ts';
 import type { Accepted } from '../../src/contract/api.ts';
 import { digestOf } from '../../src/crypto/digest.ts';
 import { canonicalize } from '../../src/kernel/canonical-json.ts';
+import { carryOut } from '../../src/server/text-orders.ts';
+import { sharedMemory } from '../app/shared-stores.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { serveFolder, startRunning, stopAll, type Running } from './running.ts';
 
@@ -320,4 +322,14 @@ test('SPEC L31: texts go through import and restore, never back to where they we
   }
   assert.equal((await importing('copy', 'yes')).code, 0, id);
   await running.close();
+});
+
+test('SPEC L17, L31: where servers share a store, a hold has the store’s time and not that of whoever gives it', async () => {
+  const store = sharedMemory(() => Date.UTC(2026, 10, 23));
+  const held = await carryOut(store, { do: 'hold', what: '*', why: 'a lawsuit' }, Date.UTC(2031, 0, 1));
+  assert.ok(held.ok);
+  assert.deepEqual(
+    (await store.holds('main')).map(({ at }) => at),
+    ['2026-11-23T00:00:00.000Z'],
+  );
 });
