@@ -65,8 +65,8 @@ export const examineReady = async (server: string): Promise<Finding> => {
       ? wrong('ready', ready.refusal.message, 'look whether it runs, and where it listens: --server URL')
       : wrong(
           'ready',
-          'it takes no commands: it is stopping, or its ledger is in quarantine',
-          'ask whoever runs it to look with `countersign ledger replay`',
+          'it takes no commands: it opens its ledger or stops, cannot reach its store, or is in quarantine',
+          `${server}/readyz says which; in quarantine whoever runs it looks with \`countersign ledger replay\``,
         );
 };
 
