@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Option, type Command } from 'commander';
 import { refuse, type Result } from '../kernel/refusal.ts';
-import { namedText } from '../lifecycle/named-texts.ts';
 import { openServerSource } from './ledger-server.ts';
 import { isLost, openLedgerSource, readIdentity, type LedgerIdentity, type LedgerSource } from './ledger-source.ts';
 import { openClient } from './open-client.ts';
@@ -78,10 +77,6 @@ export const looking = async (opened: Opened, work: (source: LedgerSource) => Pr
     await opened.source.store.close();
   }
 };
-
-/** Texts are counted where they lie; a server keeps them to itself. */
-export const textsOf = ({ kind }: LedgerSource): { readonly namesText?: typeof namedText } =>
-  kind === 'server' ? {} : { namesText: namedText };
 
 /** The ledger as its first entry names it, held against the pin. */
 export const identify = async (source: LedgerSource, pin: string | undefined): Promise<Result<LedgerIdentity>> => {

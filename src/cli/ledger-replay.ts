@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readAhead } from '../app/check-ahead.ts';
-import { checkElsewhere } from '../app/check-elsewhere.ts';
-import { examine } from '../app/fsck.ts';
 import { startViewCheck } from '../app/view-check.ts';
-import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { stateDigest } from '../lifecycle/state-digest.ts';
 import { ledgerViews } from '../server/totals-view.ts';
+import { examineSource } from './ledger-examine.ts';
 import { identified, tellFinding, textLine, unidentified, withFiles, type FindingLine } from './ledger-finding.ts';
-import {
-  identify,
-  looking,
-  openLook,
-  textsOf,
-  refuseFreshness,
-  type LookAction,
-  type LookOptions,
-} from './ledger-open.ts';
+import { identify, looking, openLook, refuseFreshness, type LookAction, type LookOptions } from './ledger-open.ts';
 import { takeUnchecked } from './ledger-unchecked.ts';
-import { orFail, warn } from './output.ts';
-import { startProgress } from './progress.ts';
+import { warn } from './output.ts';
 
 /** `--no-signatures` makes it false. */
 type ReplayOptions = LookOptions & { readonly signatures: boolean };
@@ -31,33 +19,18 @@ export const replayLedger: LookAction<ReplayOptions> = async (folder, options, c
   refuseFreshness(folder, options, command);
   const opened = await openLook(folder, options);
   await looking(opened, async (source) => {
-    const { store, tenant, mark } = source;
+    const { store, tenant } = source;
     const { json, pin, signatures } = options;
     const identity = await identify(source, pin);
     if (!identity.ok) return tellFinding(opened.where, unidentified('replay', identity.refusal, pin), [], json);
-    const { logKey, origin } = identity.value;
+    const { logKey } = identity.value;
     const views = await startViewCheck(store, tenant, ledgerViews);
-    const progress = startProgress('Replayed');
-    let size = 0;
-    const look = signatures
-      ? ({ envelope, namespace }: Parameters<typeof takeUnchecked>[0]) => checkElsewhere(envelope, namespace)
-      : takeUnchecked;
     if (!signatures) warn("--no-signatures: the signature of each entry's statement is NOT checked");
-    const { report, state, signed } = orFail(
-      await examine(store, tenant, lifecycle, logKey, {
-        origin,
-        ...textsOf(source),
-        ...(mark === undefined ? {} : { mark }),
-        reading: (entries, to) => {
-          size = to;
-          return readAhead(entries, to, look);
-        },
-        onEntry: (entry) => {
-          views.entry(entry);
-          progress(entry.index, size);
-        },
-      }),
-    );
+    const { report, state, signed } = await examineSource(source, identity.value, {
+      word: 'Replayed',
+      onEntry: views.entry,
+      ...(signatures ? {} : { look: takeUnchecked }),
+    });
     const compared = await views.finish(report.entries);
     const damage = withFiles(report.damage ?? compared.damage ?? null, await source.checkFiles?.(logKey));
     const digest = stateDigest(state);

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import { readAhead } from '../app/check-ahead.ts';
-import { checkElsewhere } from '../app/check-elsewhere.ts';
-import { examine, type Examined } from '../app/fsck.ts';
+import type { Examined } from '../app/fsck.ts';
 import type { Damage } from '../app/sequencer-replay.ts';
 import { homeFolder } from '../client/home-file.ts';
 import { openTrustStore } from '../client/trust-store.ts';
 import { parseCosignerKey, verifyCosignatures, type Cosignature } from '../crypto/cosignature.ts';
 import { verifyCheckpoint } from '../ledger/checkpoint.ts';
-import { lifecycle } from '../lifecycle/lifecycle.ts';
 import { refuseFormats, refuseTrial } from '../verify/examine.ts';
 import { durationMs } from './duration.ts';
+import { examineSource } from './ledger-examine.ts';
 import { identified, tellFinding, textLine, unidentified, withFiles, type FindingLine } from './ledger-finding.ts';
 import { demandFresh } from './ledger-freshness.ts';
-import { identify, looking, openLook, textsOf, type LookOptions } from './ledger-open.ts';
+import { identify, looking, openLook, type LookOptions } from './ledger-open.ts';
 import type { LedgerIdentity } from './ledger-source.ts';
 import { fail, orFail, usage } from './output.ts';
-import { startProgress } from './progress.ts';
 import { readPolicyFile } from './witness-policy-file.ts';
 
 export type VerifyLedgerOptions = LookOptions & {
@@ -43,24 +40,10 @@ export const verifyLedger = async (folder: string | undefined, options: VerifyLe
   const freshWithinMs = options.fresh === undefined ? undefined : durationMs(options.fresh, '--fresh');
   const opened = await openLook(folder, options);
   await looking(opened, async (source) => {
-    const { store, tenant, mark } = source;
     const identity = await identify(source, pin);
     if (!identity.ok) return tellFinding(opened.where, unidentified('verify', identity.refusal, pin), [], json);
-    const { logKey, origin, trial } = identity.value;
-    const progress = startProgress('Verified');
-    let size = 0;
-    const examined = orFail(
-      await examine(store, tenant, lifecycle, logKey, {
-        origin,
-        ...textsOf(source),
-        ...(mark === undefined ? {} : { mark }),
-        reading: (entries, to) => {
-          size = to;
-          return readAhead(entries, to, ({ envelope, namespace }) => checkElsewhere(envelope, namespace));
-        },
-        onEntry: ({ index }) => progress(index, size),
-      }),
-    );
+    const { logKey, trial } = identity.value;
+    const examined = await examineSource(source, identity.value, { word: 'Verified' });
     const { report } = examined;
     const broken = withFiles(report.damage, await source.checkFiles?.(logKey));
     const unwanted = refuseTrial(trial, options) ?? refuseFormats(trial, options);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { visibleText } from '../client/visible-text.ts';
 import { refuse } from '../kernel/refusal.ts';
 import { readServerConfig } from '../server/server-config.ts';
+import { holdsLedger } from '../server/store-config.ts';
 import { mintToken, readTokens, revokeToken } from '../server/tokens.ts';
 import { durationMs } from './duration.ts';
 import { examples } from './help.ts';
@@ -29,7 +29,7 @@ const dirOption = (): Option =>
 // A token beside no ledger would be a file that nobody reads.
 const checkFolder = (dir: string): void => {
   const config = orFail(readServerConfig(dir));
-  if (config.store !== undefined || existsSync(join(dir, 'ledger'))) return;
+  if (holdsLedger(dir, config.store)) return;
   fail(
     refuse(
       'ledger-missing',
