@@ -14,9 +14,10 @@ import { appendLeaf, emptyEdge, leafHash, rootOf } from '../src/ledger/merkle.ts
 import type { LedgerHead } from '../src/ledger/store.ts';
 import { verifyEnvelope } from '../src/roster/authenticate.ts';
 import { found } from '../test/server/running.ts';
-import { day, deployAction, fingerprintOf, personOf, policyOf, sign, tier } from '../test/support/world.ts';
+import { day, fingerprintOf, personOf, sign } from '../test/support/world.ts';
 import { lessIsBetter, moreIsBetter, type BenchLine } from './bench-line.ts';
 import { httpSender } from './http-sender.ts';
+import { twoSeats } from './two-seats.ts';
 
 const inFlight = 32;
 const warmUp = 300;
@@ -24,20 +25,6 @@ const measured = 2000;
 const slowestMs = 200;
 const signatures = 5;
 const entries = 6;
-
-const policy = policyOf(
-  deployAction({
-    facts: { service: { type: 'name', source: { kind: 'requester' }, max: null } },
-    tiers: [
-      tier({
-        seats: [
-          { name: 'platform', count: 1, group: 'group:platform' },
-          { name: 'security', count: 1, group: 'group:security' },
-        ],
-      }),
-    ],
-  }),
-);
 
 type Post = <T>(path: string, body: unknown) => Promise<T>;
 
@@ -196,7 +183,7 @@ const bareSeconds = async (folder: string, count: number): Promise<number> => {
 };
 
 export const run = async (): Promise<readonly BenchLine[]> => {
-  const { dir, token, pin } = await found({ policy });
+  const { dir, token, pin } = await found({ policy: twoSeats });
   const bare = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
   try {
     const { child, url } = await startProcess(dir);

@@ -18,10 +18,10 @@ import { parseSshSignature, signedData } from '../src/crypto/sshsig.ts';
 import { leafHash, rootOf } from '../src/ledger/merkle.ts';
 import { MerkleSlab } from '../src/ledger/slab.ts';
 import { lifecycle } from '../src/lifecycle/lifecycle.ts';
-import { deployAction, policyOf, tier } from '../test/support/world.ts';
 import { SealedWorld, signerFor } from '../test/verify/sealed-world.ts';
 import { embeddedStore } from './appending.ts';
 import { moreIsBetter, type BenchLine } from './bench-line.ts';
+import { twoSeats } from './two-seats.ts';
 
 /** Of a folder that holds a ledger of so many entries. */
 export const fsckLine = async (folder: string): Promise<BenchLine> => {
@@ -49,22 +49,8 @@ export const fsckLine = async (folder: string): Promise<BenchLine> => {
 };
 
 const lifecycles = 2000;
-const policy = policyOf(
-  deployAction({
-    facts: { service: { type: 'name', source: { kind: 'requester' }, max: null } },
-    tiers: [
-      tier({
-        seats: [
-          { name: 'platform', count: 1, group: 'group:platform' },
-          { name: 'security', count: 1, group: 'group:security' },
-        ],
-      }),
-    ],
-  }),
-);
-
 const writeLifecycles = async (folder: string): Promise<void> => {
-  const world = new SealedWorld({ policy });
+  const world = new SealedWorld({ policy: twoSeats });
   for (let at = 0; at < lifecycles; at += 1) {
     const id = world.permitted(['linus', 'radia'], { facts: { service: `shop-${at}` } }, { attested: [] });
     world.accept(world.consumption(id));

@@ -4,7 +4,15 @@ import { globSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { BenchLine } from './bench-line.ts';
 
-const notBenches = new Set(['run', 'bench-line', 'http-sender', 'appending', 'looking', 'postgres-appending']);
+const notBenches = new Set([
+  'run',
+  'bench-line',
+  'http-sender',
+  'appending',
+  'looking',
+  'postgres-appending',
+  'two-seats',
+]);
 const names = globSync('*.ts', { cwd: import.meta.dirname })
   .map((file) => basename(file, '.ts'))
   .filter((name) => !notBenches.has(name))

@@ -14,26 +14,12 @@ import { parseSshSignature, signedData } from '../src/crypto/sshsig.ts';
 import { namespaces, type StatementType } from '../src/kernel/statements.ts';
 import { consistencyProof, inclusionProof } from '../src/ledger/proof.ts';
 import { entriesFor, formatPermitFile, verifyPermit } from '../src/verify/verify.ts';
-import { deployAction, policyOf, tier } from '../test/support/world.ts';
 import { SealedWorld, slabOf } from '../test/verify/sealed-world.ts';
 import { lessIsBetter, moreIsBetter, type BenchLine } from './bench-line.ts';
+import { twoSeats } from './two-seats.ts';
 
 const permits = 1500;
 const warmUpPermits = 300;
-const policy = policyOf(
-  deployAction({
-    facts: { service: { type: 'name', source: { kind: 'requester' }, max: null } },
-    tiers: [
-      tier({
-        seats: [
-          { name: 'platform', count: 1, group: 'group:platform' },
-          { name: 'security', count: 1, group: 'group:security' },
-        ],
-      }),
-    ],
-  }),
-);
-
 type Signed = { readonly key: KeyObject; readonly data: Uint8Array; readonly signature: Uint8Array };
 
 /** The signatures that are each permit's own: of the request and of the two votes. */
@@ -58,7 +44,7 @@ const secondsOf = (work: () => void): number => {
 };
 
 const build = (): { readonly world: SealedWorld; readonly files: readonly Buffer[] } => {
-  const world = new SealedWorld({ policy });
+  const world = new SealedWorld({ policy: twoSeats });
   const ids = Array.from({ length: permits }, (_, at) => {
     const facts = { service: `shop-${at}` };
     return world.permitted(['linus', 'radia'], { facts, reason: digestOf(String(at)) }, { attested: [] });
@@ -129,7 +115,7 @@ const startOfBuilt = (): readonly BenchLine[] => {
   const built = join(root, 'dist', 'verify.cjs');
   const folder = mkdtempSync(join(tmpdir(), 'countersign-bench-'));
   try {
-    const world = new SealedWorld({ policy });
+    const world = new SealedWorld({ policy: twoSeats });
     const id = world.permitted(['linus', 'radia'], { facts: { service: 'shop' } }, { attested: [] });
     const file = join(folder, 'permit.json');
     writeFileSync(file, world.permitFile(id));
