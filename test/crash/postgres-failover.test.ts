@@ -46,6 +46,11 @@ describe('a primary that dies', { skip }, () => {
     assert.ok(found !== undefined);
     return found;
   };
+  /** Cancels the wait of whatever waits for the standby; tells whether something did. */
+  const cancelsWait = async (): Promise<boolean> => {
+    const waiting = `select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`;
+    return (await cluster(0).query(waiting)).length > 0;
+  };
   const options = (schema: string): PostgresOptions => ({
     address: {
       servers: clusters.map(({ folder }) => ({ host: folder, port: 5432 })),
@@ -106,12 +111,7 @@ describe('a primary that dies', { skip }, () => {
     cluster(1).freeze();
     try {
       const appended = append(store.value, 'main', ['d']);
-      const cancelled = until('a commit waits', async () => {
-        const [row] = await cluster(0).query(
-          `select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`,
-        );
-        return row !== undefined;
-      });
+      const cancelled = until('a commit waits', cancelsWait);
       await assert.rejects(appended, unknown, 'it was cancelled');
       await cancelled;
     } finally {
@@ -154,12 +154,7 @@ describe('a primary that dies', { skip }, () => {
           (error) => error instanceof StoreFailure && error.outcome === 'unknown',
           setting,
         );
-        await until('a commit waits', async () => {
-          const [row] = await cluster(0).query(
-            `select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`,
-          );
-          return row !== undefined;
-        });
+        await until('a commit waits', cancelsWait);
         await refused;
       } finally {
         cluster(1).thaw();
@@ -186,7 +181,7 @@ describe('a primary that dies', { skip }, () => {
       // Its outcome is looked up, and that waits for the standby as well.
       appending = append(one, 'main', ['b']);
       await until('a commit waits and is cancelled', async () => {
-        await cluster(0).query(`select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`);
+        await cancelsWait();
         return (await other.head('main')).size === 2;
       });
       confirming = other.confirm?.('main').then(() => {
@@ -205,12 +200,7 @@ describe('a primary that dies', { skip }, () => {
     try {
       const cancelled = other.confirm?.('main');
       const refused = assert.rejects(async () => cancelled, StoreFailure);
-      await until('the confirmation waits', async () => {
-        const [row] = await cluster(0).query(
-          `select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`,
-        );
-        return row !== undefined;
-      });
+      await until('the confirmation waits', cancelsWait);
       await refused;
     } finally {
       cluster(1).thaw();
@@ -303,6 +293,7 @@ describe('a primary that dies', { skip }, () => {
     const { answered, goesOn } = running;
     for (let round = 0; round < rounds; round += 1) {
       const [primary, standby, next] = [cluster(round), cluster(round + 1), cluster(round + 2)];
+      // At another point of the load in each round.
       await pause(300 + Math.random() * 300);
       await primary.kill();
       // What had been acknowledged by then is still on its way to us.

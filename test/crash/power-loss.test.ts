@@ -5,12 +5,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { temporaryFolder } from '../ledger/tally.ts';
 import { askPostgres } from '../support/postgres.ts';
-import { long, pause, startChild } from './killed-child.ts';
+import { long, pause, startChild, type Child } from './killed-child.ts';
 import { formatPlace } from './tally-place.ts';
 import { assertWhole, readAcknowledged } from './tally-witness.ts';
 
@@ -52,8 +53,9 @@ const isStopped = (pid: number): boolean => /^State:\s+T/m.test(readFileSync(`/p
 
 const losePower = async (t: TestContext): Promise<void> => {
   const why = missing();
+  // A file system can only be mounted where the machine lets us; the report counts the skip.
   if (why !== undefined) return t.skip(why);
-  const base = temporaryFolder(t);
+  const base = mkdtempSync(join(tmpdir(), 'countersign-test-'));
   const mounted = new Set<string>();
   const mount = (image: string, name: string): string => {
     const at = join(base, name);
@@ -66,8 +68,12 @@ const losePower = async (t: TestContext): Promise<void> => {
     run('umount', at);
     mounted.delete(at);
   };
-  t.after(() => {
+  let child: Child | undefined;
+  t.after(async () => {
+    // While it holds files there, nothing can be unmounted, and the folder not removed.
+    await child?.kill();
     for (const at of mounted) run('umount', at);
+    rmSync(base, { recursive: true, force: true });
   });
 
   let image = join(base, 'disk-0');
@@ -76,9 +82,9 @@ const losePower = async (t: TestContext): Promise<void> => {
   let [size, lost] = [0, 0];
   for (let round = 0; round < rounds; round += 1) {
     const disk = mount(image, 'running');
-    const child = startChild(process.execPath, [writer, formatPlace({ folder: disk }), String(round)]);
-    t.after(() => child.kill());
+    child = startChild(process.execPath, [writer, formatPlace({ folder: disk }), String(round)]);
     await child.line('yes');
+    // At another point of the load in each round.
     await pause(Math.random() * 400);
     // Nobody has asked for this one to be on the disk: where it is missing afterwards, memory was lost indeed.
     writeFileSync(join(disk, `never-synced-${round}`), 'x'.repeat(5000));

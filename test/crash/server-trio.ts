@@ -91,6 +91,7 @@ export class ServerTrio {
       if (await this.#holding(100)) return true;
       if (at === tries) return false;
       child.process.kill('SIGCONT');
+      // A step as regular as the load's own would meet it between its batches every time.
       await pause(20 + Math.random() * 60);
     }
   }

@@ -103,6 +103,7 @@ test('SPEC L8: no mark either, damaged views, tables of a newer program: refused
 const canMount = (): boolean => spawnSync('unshare', ['-rm', 'true']).status === 0;
 
 test('SPEC L8: a disk that cannot be written is named, at the start and for whoever only looks', async (t) => {
+  // It mounts a folder for reading only, which not every user may do.
   if (!canMount()) return t.skip('this machine lets nobody mount anything');
   const { dir } = await folder(t);
   const main = join(import.meta.dirname, '../../src/cli/main.ts');
